@@ -25,6 +25,7 @@ export type {
   DatedSegment,
   FlushRequest,
   ReadRefusal,
+  ReadResult,
   UncommittedTraces,
 } from "./log/log_types.ts";
 export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./records/record_batch.ts";

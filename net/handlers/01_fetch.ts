@@ -9,14 +9,17 @@
  * A fetch below `min_bytes` waits in the purgatory, where a partition's growth is counted without reading it again.
  *
  * A replica id is believed only of a connection that has proved to be of that broker (`brokerId` of its context). Whoever else names one gets
- * NOT_LEADER_OR_FOLLOWER for each partition, as from Kafka a broker that is no replica of it.
+ * NOT_LEADER_OR_FOLLOWER for each partition, as from Kafka a broker that is no replica of it. A follower reads up to the log end, and by
+ * its fetch acknowledges what lies below the offset (KIP-903).
  *
- * Not done: fetches of followers (NOT_LEADER_OR_FOLLOWER, too), transactions (the last stable offset is the high watermark, and no
- * batch is aborted), preferred read replicas, tiered storage.
+ * Not done: transactions (the last stable offset is the high watermark, and no batch is aborted), preferred read replicas, tiered
+ * storage.
  */
 import { api, type Handler } from "../requests/api.ts";
+import { ActivePartitions } from "../requests/fetch/active_partitions.ts";
 import { FetchOperation } from "../requests/fetch/fetch_operation.ts";
 import { FetchSessions } from "../requests/fetch/fetch_sessions.ts";
+import { claimedReplica, isProved } from "../requests/fetch/fetching_replica.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { type FetchRequest, fetchRequest, type FetchResponse, fetchResponse } from "../protocol/messages/01_fetch.ts";
 
@@ -30,11 +33,20 @@ export const fetchApi = api({
   handlerOf: fetchHandlerOf,
 });
 
+/** Shards of other brokers that follow partitions over connections of this shard, with what their broken connections leave. */
+const FOLLOWER_SESSIONS_MAX = 1024;
+
 /** Makes the handler of one shard, which remembers its share of the broker's incremental fetch sessions. */
-function fetchHandlerOf({ config, shardsCount, random }: ShardServices): Handler<FetchRequest, FetchResponse> {
+function fetchHandlerOf(of: ShardServices): Handler<FetchRequest, FetchResponse> {
+  const { config, shardsCount, random, purgatory, watermarks } = of;
   const sessions = new FetchSessions(Math.ceil(config.maxIncrementalFetchSessionCacheSlots / shardsCount), random);
+  const followers = new FetchSessions(FOLLOWER_SESSIONS_MAX, random, {
+    newActive: () => new ActivePartitions({ purgatory, watermarks }),
+  });
   return (request, exchange, services) => {
-    const plan = sessions.plan(request, exchange.apiVersion, services.clock.monotonicMs());
+    const replica = claimedReplica(request);
+    const isFollower = replica !== null && isProved(replica, exchange.context);
+    const plan = (isFollower ? followers : sessions).plan(request, exchange.apiVersion, services.clock.monotonicMs());
     if (plan.kind === "refused") {
       exchange.respond({ errorCode: plan.errorCode, sessionId: 0, responses: [] });
       return;

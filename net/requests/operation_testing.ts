@@ -8,6 +8,7 @@ import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import { type BrokerImage, MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
 import { onlyBroker } from "../../partitions/metadata/controller_loading.ts";
 import { type TestShard, TestShards } from "../../partitions/owned/partition_testing.ts";
+import type { ReplicationParts } from "../../partitions/owned/led_replicas.ts";
 import type { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { Affinity } from "../reactor/affinity.ts";
 import type { PipelineOwner, RequestExchange } from "./exchange.ts";
@@ -33,6 +34,8 @@ export class TestBroker implements Disposable {
   readonly #topicWaits: TopicWaits[];
   /** Held answers to the question whether changes are under way; null when the question is answered at once. */
   awaited: (() => void)[] | null = null;
+  /** Changes of rows that leaders want. */
+  readonly proposed: Parameters<ReplicationParts["change"]>[] = [];
   readonly #control: ControlClient = {
     call: (name, _args, done) => {
       assert.match(
@@ -55,7 +58,14 @@ export class TestBroker implements Disposable {
     const built = brokerConfigFrom(new Map(Object.entries(properties)));
     assert.ok("config" in built);
     this.#config = built.config;
-    this.world = new TestShards(shardsCount, files);
+    this.world = new TestShards(shardsCount, files, {
+      replication: {
+        lagMaxMs: 30_000,
+        brokers: () => this.images[0]?.brokers ?? new Map(),
+        minIsrOf: () => 1,
+        change: (proposals, done) => void this.proposed.push([proposals, done]),
+      },
+    });
     this.images = this.world.shards.map(() => new MetadataImage());
     this.register([onlyBroker({ ...built.config, nodeId: 1 }, { ids: [] })]);
     const { clock } = this.world;

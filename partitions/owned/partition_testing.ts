@@ -14,25 +14,13 @@ import type { LogConfig } from "../../storage/log/log_config.ts";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { testConfig } from "../../tests/log_fixture.ts";
 import { buildBatch, type TestRecord } from "../../tests/record_batch_builder.ts";
-import { deleteRecords } from "../questions/delete_records.ts";
-import { epochEnd } from "../questions/epoch_end.ts";
-import { listOffsets } from "../questions/list_offsets.ts";
-import type { Answered, AnswerWaiter, AnyQuestion, Question } from "../questions/question.ts";
+import type { AnyQuestion } from "../questions/question.ts";
 import { CodecJobs } from "./appends/codec_jobs.ts";
 import { FlushLine } from "../flush_worker/flush_line.ts";
+import type { ReplicationParts } from "./led_replicas.ts";
 import { LogStore } from "./log_store.ts";
 import { ELSEWHERE, type TopicImage } from "../metadata/image.ts";
-import type {
-  AppendOutcome,
-  AppendWaiter,
-  DeletionOutcome,
-  EpochEndOutcome,
-  ListOffsetOutcome,
-  ReadOutcome,
-  ReadRequest,
-  ReadWaiter,
-} from "../requests/outcomes.ts";
-import { emptyReadOutcome } from "../requests/outcomes.ts";
+import type { ReadRequest } from "../requests/outcomes.ts";
 import type { PartitionOwner } from "./partition_parts.ts";
 import { Purgatory } from "../requests/purgatory.ts";
 import { ShardPartitions } from "../shard_partitions.ts";
@@ -49,6 +37,8 @@ import {
   type SharedState,
 } from "../shared/shared_state.ts";
 import { InterestTable, WatermarkTable } from "../shared/watermarks.ts";
+
+export { Answers } from "./answers_testing.ts";
 
 /** Small enough for files in memory. */
 export const smallLogs: LogConfig = { ...testConfig, segmentBytes: 64 * 1024, segmentIndexBytes: 16 * 1024 };
@@ -128,6 +118,7 @@ export function readFrom(fetchOffset: number, changes: Partial<ReadRequest> = {}
     lastFetchedEpoch: -1,
     atLeastOne: true,
     committedOnly: false,
+    follower: null,
     ...changes,
   };
 }
@@ -135,40 +126,6 @@ export function readFrom(fetchOffset: number, changes: Partial<ReadRequest> = {}
 /** A batch of records with these values. */
 export function batchOf(...values: string[]): Uint8Array<ArrayBuffer> {
   return buildBatch(values.map((value): TestRecord => ({ value })));
-}
-
-/** Collects answers. Outcomes are copied, because they are valid during the call only. */
-export class Answers implements AppendWaiter, ReadWaiter {
-  readonly appended: (AppendOutcome & { tag: number })[] = [];
-  readonly read: (ReadOutcome & { tag: number })[] = [];
-  readonly listed: (ListOffsetOutcome & { tag: number })[] = [];
-  readonly ended: (EpochEndOutcome & { tag: number })[] = [];
-  readonly deleted: (DeletionOutcome & { tag: number })[] = [];
-  /** The waiter for answers to a question. */
-  readonly listing = asking(listOffsets, this.listed);
-  readonly ending = asking(epochEnd, this.ended);
-  readonly deleting = asking(deleteRecords, this.deleted);
-  readonly #outcomes = new Map<number, ReadOutcome>();
-
-  onAppended(tag: number, outcome: AppendOutcome): void {
-    this.appended.push({ ...outcome, tag });
-  }
-  outcomeOf(tag: number): ReadOutcome {
-    const outcome = this.#outcomes.get(tag) ?? emptyReadOutcome();
-    this.#outcomes.set(tag, outcome);
-    return outcome;
-  }
-  onRead(tag: number): void {
-    this.read.push({ ...this.outcomeOf(tag), tag });
-  }
-}
-
-/** Asks a question and collects the answers. */
-function asking<Ask extends object, Answer extends object>(
-  question: Question<Ask, Answer>,
-  answers: (Answered<Answer> & { tag: number })[],
-): AnswerWaiter<Ask, Answer> {
-  return { question, onAnswer: (tag, answer) => void answers.push({ ...answer, tag }) };
 }
 
 /** One shard: its partitions and their parts. */
@@ -243,11 +200,12 @@ export class TestShards implements Disposable {
   readonly #warmSegmentsMax: number | undefined;
   readonly #retention: RetentionSettings;
   readonly #asked: readonly AnyQuestion[] | undefined;
+  readonly #replication: ReplicationParts | undefined;
 
   /**
    * @param files file systems of an earlier test world, by shard
    * @param options warmSegmentsMax: closed segments whose files may stay open; asked: questions that may be asked; retention: when it
-   * runs, by default never; clock: of all shards
+   * runs, by default never; clock: of all shards; replication: what partitions with followers need
    */
   constructor(
     shardsCount: number,
@@ -257,12 +215,14 @@ export class TestShards implements Disposable {
       asked?: readonly AnyQuestion[];
       retention?: RetentionSettings;
       clock?: ManualClock;
+      replication?: ReplicationParts;
     } = {},
   ) {
     this.#warmSegmentsMax = options.warmSegmentsMax;
     this.#retention = options.retention ?? NO_RETENTION;
     this.clock = options.clock ?? new ManualClock();
     this.#asked = options.asked;
+    this.#replication = options.replication;
     this.state = allocateSharedState(shardsCount);
     this.table = new WatermarkTable(this.state.watermarks);
     this.interest = new InterestTable(this.state.interest);
@@ -390,6 +350,7 @@ export class TestShards implements Disposable {
       load: (files, done) => void loads.push({ files, done }),
       retention: this.#retention,
       onRetention: (event) => void retained.push(event),
+      replication: this.#replication,
     });
     const mail = { inbox: inbox(this.state, shard), outboxes: ways };
     const cleaning = { directoryFlushes, abortedCleanings };

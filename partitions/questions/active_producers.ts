@@ -29,7 +29,7 @@ export const activeProducers = question({
     hasMore: flag,
   },
   serve: ({ replica, log }, { above }) => {
-    const refusal = replica.refusalOf(-1);
+    const refusal = replica.isOpen ? null : "log-offline"; // any replica answers, as in Kafka
     const producers = refusal === null ? log.producers.listAbove(above, LISTED_PRODUCERS_MAX) : [];
     return { refusal, producers, hasMore: producers.length === LISTED_PRODUCERS_MAX };
   },

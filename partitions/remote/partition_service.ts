@@ -121,6 +121,7 @@ export class PartitionService {
     const ask = message.read;
     const slot = ints[int + ask.slot] as number;
     const operation = ints[int + ask.operation] as number;
+    const replica = ints[int + ask.replica] as number;
     const request = {
       fetchOffset: toOffset(floats[float + ask.floats.fetchOffset] as number),
       maxBytes: ints[int + ask.maxBytes] as number,
@@ -128,6 +129,11 @@ export class PartitionService {
       lastFetchedEpoch: ints[int + ask.lastFetchedEpoch] as number,
       atLeastOne: ints[int + ask.atLeastOne] === 1,
       committedOnly: ints[int + ask.committedOnly] === 1,
+      follower: replica < 0 ? null : {
+        replica,
+        brokerEpoch: floats[float + ask.floats.brokerEpoch] as number,
+        logStartOffset: toOffset(floats[float + ask.floats.logStartOffset] as number),
+      },
     };
     this.#requests.read(slot, request, { outcome: () => this.#outcome, done: () => this.#sendRead(sender, operation) });
   }
@@ -149,7 +155,7 @@ export class PartitionService {
     answer.floats[answer.float + at.floats.highWatermark] = outcome.highWatermark;
     answer.floats[answer.float + at.floats.lastStableOffset] = outcome.lastStableOffset;
     answer.floats[answer.float + at.floats.logStartOffset] = outcome.logStartOffset;
-    answer.floats[answer.float + at.floats.highWatermarkBytes] = outcome.highWatermarkBytes;
+    answer.floats[answer.float + at.floats.visibleBytes] = outcome.visibleBytes;
     answer.floats[answer.float + at.floats.divergingEndOffset] = outcome.divergingEndOffset;
     outbox.commit();
   }

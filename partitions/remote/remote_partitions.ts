@@ -73,6 +73,12 @@ export class RemotePartitions {
     ints[int + message.read.atLeastOne] = request.atLeastOne ? 1 : 0;
     ints[int + message.read.committedOnly] = request.committedOnly ? 1 : 0;
     floats[float + message.read.floats.fetchOffset] = request.fetchOffset;
+    const { follower } = request;
+    ints[int + message.read.replica] = follower === null ? -1 : follower.replica;
+    if (follower !== null) {
+      floats[float + message.read.floats.brokerEpoch] = follower.brokerEpoch;
+      floats[float + message.read.floats.logStartOffset] = follower.logStartOffset;
+    }
     outbox.commit();
   }
 
@@ -150,7 +156,7 @@ export class RemotePartitions {
     outcome.highWatermark = toOffset(floats[float + at.floats.highWatermark] as number);
     outcome.lastStableOffset = toOffset(floats[float + at.floats.lastStableOffset] as number);
     outcome.logStartOffset = toOffset(floats[float + at.floats.logStartOffset] as number);
-    outcome.highWatermarkBytes = floats[float + at.floats.highWatermarkBytes] as number;
+    outcome.visibleBytes = floats[float + at.floats.visibleBytes] as number;
     outcome.divergingEndOffset = toOffset(floats[float + at.floats.divergingEndOffset] as number);
     waiter.onRead(tag);
   }

@@ -57,6 +57,16 @@ export interface AppendWaiter {
   onAppended(tag: number, outcome: AppendOutcome): void;
 }
 
+/** The follower that a fetch comes from. */
+export interface FollowerReader {
+  /** Node id of the broker that the connection has proved to be. */
+  readonly replica: number;
+  /** Broker epoch of its process. */
+  readonly brokerEpoch: number;
+  /** Where its log starts. */
+  readonly logStartOffset: Offset;
+}
+
 /** What a fetch asks of a partition. */
 export interface ReadRequest {
   readonly fetchOffset: Offset;
@@ -69,6 +79,8 @@ export interface ReadRequest {
   readonly atLeastOne: boolean;
   /** Up to the last stable offset instead of the high watermark. */
   readonly committedOnly: boolean;
+  /** A follower reads up to the log end, and by its fetch acknowledges what it has; null for a consumer. */
+  readonly follower: FollowerReader | null;
 }
 
 /** Answer to a read, filled in place: a leased slice of a segment file, `length` 0 when there is nothing. */
@@ -84,8 +96,8 @@ export interface ReadOutcome {
   highWatermark: Offset;
   lastStableOffset: Offset;
   logStartOffset: Offset;
-  /** The partition's bytes below the high watermark at this time (shared/watermarks.ts). */
-  highWatermarkBytes: number;
+  /** The partition's bytes that this reader sees at this time: below the high watermark, or the log end (shared/watermarks.ts). */
+  visibleBytes: number;
   /** Where the client's log diverges from the leader's; the epoch is -1 when it does not. */
   divergingEpoch: number;
   divergingEndOffset: Offset;
@@ -102,7 +114,7 @@ class EmptyReadOutcome implements ReadOutcome {
   highWatermark = NO_OFFSET;
   lastStableOffset = NO_OFFSET;
   logStartOffset = NO_OFFSET;
-  highWatermarkBytes = 0;
+  visibleBytes = 0;
   divergingEpoch = -1;
   divergingEndOffset = NO_OFFSET;
 }

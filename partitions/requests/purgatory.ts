@@ -21,12 +21,19 @@ export interface DelayedOperation extends Timed {
   onExpired(): void;
 }
 
+/** Watches partitions for longer than one operation. */
+export interface ProgressListener {
+  /** A partition progressed or was removed. */
+  onProgress(slot: number): void;
+}
+
 /** When waiting operations hold more memory, those that wait longest are completed early: a fetch then answers with what is available. */
 export const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 
 /** The waiting operations of one shard. */
 export class Purgatory {
   readonly #watchers = new Map<number, Set<DelayedOperation>>();
+  readonly #listeners = new Map<number, Set<ProgressListener>>();
   readonly #deadlines = new Deadlines<DelayedOperation>();
   readonly #interest: InterestTable;
   readonly #shard: number;
@@ -76,7 +83,23 @@ export class Purgatory {
     const watchers = this.#watchers.get(slot);
     if (watchers === undefined || !watchers.delete(operation) || watchers.size > 0) return;
     this.#watchers.delete(slot);
-    this.#interest.set(this.#shard, slot, false);
+    if (!this.#listeners.has(slot)) this.#interest.set(this.#shard, slot, false);
+  }
+
+  /** Tells a listener of a partition's progress from now on. The caller must read its watermark afterwards. @param slot the partition's row */
+  listen(slot: number, listener: ProgressListener): void {
+    const listeners = this.#listeners.get(slot);
+    if (listeners !== undefined) return void listeners.add(listener);
+    this.#listeners.set(slot, new Set([listener]));
+    this.#interest.set(this.#shard, slot, true);
+  }
+
+  /** Ends that; does nothing when it was not told. */
+  unlisten(slot: number, listener: ProgressListener): void {
+    const listeners = this.#listeners.get(slot);
+    if (listeners === undefined || !listeners.delete(listener) || listeners.size > 0) return;
+    this.#listeners.delete(slot);
+    if (!this.#watchers.has(slot)) this.#interest.set(this.#shard, slot, false);
   }
 
   /** Removes an operation's deadline: the operation completed, or its connection closed. */
@@ -85,15 +108,19 @@ export class Purgatory {
     this.#forget(operation);
   }
 
-  /** Marks the operations that watch a partition: its high watermark moved, or it was removed. */
+  /** Marks the operations that watch a partition: its high watermark, or the log end that followers wait for, moved, or it was removed. */
   markProgress(slot: number): void {
+    if (this.#listeners.size > 0) { for (const listener of this.#listeners.get(slot) ?? []) listener.onProgress(slot); }
     const watchers = this.#watchers.get(slot);
     if (watchers === undefined) return;
-    for (const operation of watchers) {
-      if (operation.isMarked) continue;
-      operation.isMarked = true;
-      this.#marked.push(operation);
-    }
+    for (const operation of watchers) this.mark(operation);
+  }
+
+  /** Has a waiting operation checked in this turn. */
+  mark(operation: DelayedOperation): void {
+    if (operation.isMarked) return;
+    operation.isMarked = true;
+    this.#marked.push(operation);
   }
 
   /** Whether marked operations have not been checked yet. */

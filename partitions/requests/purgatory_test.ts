@@ -139,3 +139,29 @@ Deno.test("Purgatory.checkMarked() and expire() stop when mayContinue() says so,
     assert.deepEqual(operations.map(({ expiredCount }) => expiredCount), expected);
   }
 });
+
+Deno.test("Purgatory.listen() tells of each progress, and the interest stays while anybody watches or listens", () => {
+  const { interest, purgatory } = create();
+  const told: number[] = [];
+  const listener = { onProgress: (slot: number) => void told.push(slot) };
+  const operation = new Probe(10);
+  purgatory.listen(1, listener);
+  purgatory.schedule(operation);
+  purgatory.watch(1, operation);
+  purgatory.unwatch(1, operation);
+  assert.equal(interest.has(1, 1), true);
+  purgatory.markProgress(1);
+  purgatory.markProgress(2);
+  purgatory.mark(operation);
+  purgatory.mark(operation);
+  purgatory.checkMarked();
+  assert.deepEqual([told, operation.progressCount], [[1], 1]);
+  purgatory.watch(1, operation);
+  purgatory.unlisten(1, listener);
+  purgatory.unlisten(1, listener);
+  assert.equal(interest.has(1, 1), true);
+  purgatory.unwatch(1, operation);
+  assert.equal(interest.has(1, 1), false);
+  purgatory.markProgress(1);
+  assert.deepEqual(told, [1]);
+});

@@ -48,7 +48,7 @@ export const appended = {
   floats: { baseOffset: 0, nextOffset: 1, appendTimeMs: 2, logStartOffset: 3 },
 } as const;
 
-/** shard → owner: lend a slice of the log for a fetch. */
+/** shard → owner: lend a slice of the log for a fetch. "replica" is -1 for a consumer; the last two floats are those of a follower. */
 export const read = {
   operation: 1,
   slot: 2,
@@ -57,7 +57,8 @@ export const read = {
   lastFetchedEpoch: 5,
   atLeastOne: 6,
   committedOnly: 7,
-  floats: { fetchOffset: 0 },
+  replica: 8,
+  floats: { fetchOffset: 0, brokerEpoch: 1, logStartOffset: 2 },
 } as const;
 /** The answer; a length above 0 comes with a lease, which the receiver returns with `release`. */
 export const readDone = {
@@ -73,7 +74,7 @@ export const readDone = {
     highWatermark: 1,
     lastStableOffset: 2,
     logStartOffset: 3,
-    highWatermarkBytes: 4,
+    visibleBytes: 4,
     divergingEndOffset: 5,
   },
 } as const;

@@ -1,14 +1,14 @@
 /**
  * What a waiting fetch knows about its partitions: the state of each at the time of its read, 20 bytes each. The fetch compares counts
- * of bytes below the high watermark instead of reading again, so a large `fetch.min.bytes` costs nothing per append. Runs on shards.
+ * of bytes that it sees instead of reading again, so a large `fetch.min.bytes` costs nothing per append. Runs on shards.
  */
 import { emptyWatermarks, isLed, partitionState, type WatermarkTable } from "../../../partitions/mod.ts";
 
 /** The result of reading a partition. */
 export interface AwaitedPartition {
   readonly slot: number;
-  /** Its bytes below the high watermark at the time of the read. */
-  readonly highWatermarkBytes: number;
+  /** Its bytes that the reader saw at the time of the read. */
+  readonly visibleBytes: number;
   /** Bytes that the read found. */
   readonly length: number;
 }
@@ -19,13 +19,15 @@ const marks = emptyWatermarks();
 export class AwaitedPartitions {
   /** Their rows in the watermark table. */
   readonly slots: Int32Array;
-  readonly #highWatermarkBytes: Float64Array;
+  readonly #visibleBytes: Float64Array;
+  readonly #isFollower: boolean;
   #foundBytes = 0;
 
-  /** @param read results of the reads */
-  constructor(read: readonly AwaitedPartition[]) {
+  /** @param read results of the reads @param isFollower whether it sees all up to the log end */
+  constructor(read: readonly AwaitedPartition[], isFollower = false) {
+    this.#isFollower = isFollower;
     this.slots = Int32Array.from(read, ({ slot }) => slot);
-    this.#highWatermarkBytes = Float64Array.from(read, ({ highWatermarkBytes }) => highWatermarkBytes);
+    this.#visibleBytes = Float64Array.from(read, ({ visibleBytes }) => visibleBytes);
     for (const { length } of read) this.#foundBytes += length;
   }
 
@@ -34,11 +36,12 @@ export class AwaitedPartitions {
     let bytes = this.#foundBytes;
     let hasGrown = false;
     for (let index = 0; index < this.slots.length; index++) {
-      const before = this.#highWatermarkBytes[index] as number;
-      const { state, highWatermarkBytes } = watermarks.read(this.slots[index] as number, marks);
+      const before = this.#visibleBytes[index] as number;
+      const { state, highWatermarkBytes, logEndBytes } = watermarks.read(this.slots[index] as number, marks);
       if (state !== partitionState.open || !isLed(marks)) return true;
-      bytes += highWatermarkBytes - before;
-      hasGrown ||= highWatermarkBytes > before;
+      const visible = this.#isFollower ? logEndBytes : highWatermarkBytes;
+      bytes += visible - before;
+      hasGrown ||= visible > before;
     }
     return hasGrown && bytes >= minBytes;
   }

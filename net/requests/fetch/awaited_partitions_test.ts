@@ -9,7 +9,7 @@ Deno.test("AwaitedPartitions counts what has become visible: bytes above the hig
   const publish = (highWatermarkBytes: number, logEndBytes: number) =>
     watermarks.write(3, { ...open, highWatermarkBytes, logEndBytes });
   publish(1000, 1000);
-  const awaited = new AwaitedPartitions([{ slot: 3, highWatermarkBytes: 1000, length: 20 }]);
+  const awaited = new AwaitedPartitions([{ slot: 3, visibleBytes: 1000, length: 20 }]);
   assert.equal(awaited.hasGrownEnough(watermarks, 20), false, "nothing new is visible");
   for (const [highWatermarkBytes, isEnough] of [[1000, false], [1079, false], [1080, true]] as const) {
     publish(highWatermarkBytes, 1500);

@@ -7,27 +7,31 @@
  *      ▲                                  │ no
  *      └── a partition grew enough ── waiting ── deadline: one last reading
  *
+ * A follower reads up to the log end, and waits for that. In a session it reads only the partitions that are active (active_partitions.ts); a
+ * high watermark that moved alone is answered when its wait ends (KAFKA-9731).
+ *
  * Runs on shards. Source: Kafka's DelayedFetch and ReplicaManager.readFromLog.
  */
 import {
   type DelayedOperation,
-  emptyReadOutcome,
-  errorCodeOf,
-  type PartitionImage,
+  type FollowerReader,
   type PartitionPlace,
   type ReadOutcome,
   type ReadWaiter,
   type TopicImage,
 } from "../../../partitions/mod.ts";
 import { authorize } from "../authorization.ts";
+import type { ActivePartitions } from "./active_partitions.ts";
 import { AwaitedPartitions } from "./awaited_partitions.ts";
 import type { RequestExchange } from "../exchange.ts";
-import { type FetchInterest, type FetchPlan, moveToEnd } from "./fetch_sessions.ts";
+import { codeOf, type FetchPart, fetchPart, hasNews, isUnled, PartitionAnswer } from "./fetch_part.ts";
+import type { FetchInterest } from "./fetch_interest.ts";
+import { type FetchPlan, moveToEnd } from "./fetch_sessions.ts";
+import { claimedReplica, type FetchingReplica, isProved } from "./fetching_replica.ts";
 import type { ShardServices } from "../handler.ts";
 import { CurrentLeaders, refuseUnled } from "../leadership.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import type { FetchPartitionData, FetchRequest, FetchResponse } from "../../protocol/messages/01_fetch.ts";
-import { plainConstructor } from "../../protocol/plain_constructor.ts";
 import type { FileSlice } from "../../reactor/file_slice.ts";
 import type { SlicedWork } from "../slices.ts";
 
@@ -42,8 +46,6 @@ const NO_ENDPOINTS: FetchResponse["nodeEndpoints"] = [];
 const NO_RECORDS = new Uint8Array(0);
 
 const NOT_DIVERGING = { epoch: -1, endOffset: -1 };
-/** The outcome of every partition that is not read. It is never written. */
-const NOT_READ: ReadOutcome = emptyReadOutcome();
 
 type TopicResponse = FetchResponse["responses"][number];
 
@@ -51,30 +53,6 @@ type TopicResponse = FetchResponse["responses"][number];
 const OPERATION_BYTES = 1024;
 const SESSION_PARTITION_BYTES = 64;
 const OWN_PARTITION_BYTES = 256;
-
-/** One partition of a fetch. */
-interface FetchPart {
-  readonly interest: FetchInterest;
-  readonly place: PartitionImage | null;
-  /** Why the partition is not read; NONE when it is. */
-  readonly errorCode: number;
-  readonly outcome: ReadOutcome;
-}
-
-/** One for each partition of a request, so they are not made by literals (plain_constructor.ts). */
-const Part = plainConstructor<FetchPart>()("interest", "place", "errorCode", "outcome");
-const PartitionAnswer = plainConstructor<FetchPartitionData>()(
-  "partitionIndex",
-  "errorCode",
-  "highWatermark",
-  "lastStableOffset",
-  "logStartOffset",
-  "divergingEpoch",
-  "abortedTransactions",
-  "preferredReadReplica",
-  "records",
-  "currentLeader",
-);
 
 /** A fetch. */
 export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork {
@@ -84,7 +62,14 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   readonly #plan: Exclude<FetchPlan, { kind: "refused" }>;
   readonly #maxWaitMs: number;
   readonly #committedOnly: boolean;
-  readonly #isFollower: boolean;
+  /** The follower that it comes from; null for a consumer. */
+  readonly #replica: FetchingReplica | null;
+  /** Whether it names a replica that the client has not proved to be. */
+  readonly #isStranger: boolean;
+  /** Of a follower's session. */
+  readonly #active: ActivePartitions | null;
+  /** The partitions that are read. */
+  #interests: readonly FetchInterest[];
   readonly #exchange: RequestExchange;
   readonly #services: ShardServices;
   #parts: FetchPart[] = [];
@@ -94,6 +79,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   #isOverdue = false;
   /** What it waits for, while it waits. */
   #awaited: AwaitedPartitions | null = null;
+  #isWaiting = false;
   /** Bytes left of max bytes for the reads that were not started. */
   #room = 0;
   #isFirstReading = true;
@@ -108,7 +94,11 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     this.#services = of.services;
     this.#maxWaitMs = Math.max(0, of.request.maxWaitMs);
     this.#committedOnly = of.request.isolationLevel === READ_COMMITTED;
-    this.#isFollower = of.request.replicaId >= 0 || of.request.replicaState.replicaId >= 0;
+    const claimed = claimedReplica(of.request);
+    this.#isStranger = claimed !== null && !isProved(claimed, of.exchange.context);
+    this.#replica = this.#isStranger ? null : claimed;
+    this.#interests = plan.interests;
+    this.#active = plan.session?.active ?? null;
     this.#maxBytes = Math.min(of.request.maxBytes, of.services.config.fetchMaxBytes, RESPONSE_RECORDS_BYTES_MAX);
     // More than the response may hold would never be enough (KafkaApis.handleFetchRequest).
     this.#minBytes = Math.min(of.request.minBytes, this.#maxBytes);
@@ -121,24 +111,24 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     this.#exchange.onAbandoned(() => this.#stopWaiting());
     if (this.#plan.session !== null) this.#exchange.affinity.pin();
     this.#beginReading();
-    if (this.#plan.interests.length === 0) this.finish();
+    if (this.#interests.length === 0) this.finish();
     else this.#services.slices.run(this, this.#exchange);
   }
 
   /** Bytes of memory that it takes while it waits. */
   get heldBytes(): number {
     const perPartition = this.#plan.session === null ? OWN_PARTITION_BYTES : SESSION_PARTITION_BYTES;
-    return OPERATION_BYTES + this.#plan.interests.length * perPartition;
+    return OPERATION_BYTES + this.#interests.length * perPartition;
   }
 
   /** Reads the next partition. */
   step(): boolean {
     if (this.#exchange.isAbandoned) return false;
-    const interest = this.#plan.interests[this.#parts.length] as FetchInterest;
+    const interest = this.#interests[this.#parts.length] as FetchInterest;
     const part = this.#partOf(interest);
     const tag = this.#parts.push(part) - 1;
     if (part.place !== null) this.#startRead(part, part.place, tag);
-    return this.#parts.length < this.#plan.interests.length;
+    return this.#parts.length < this.#interests.length;
   }
 
   finish(): void {
@@ -156,35 +146,38 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   }
 
   onProgress(): void {
-    if (this.#awaited?.hasGrownEnough(this.#services.watermarks, this.#minBytes)) this.#readAgain();
+    if (!this.#isWaiting) return;
+    const hasGrown = this.#active?.hasGrown() ??
+      this.#awaited?.hasGrownEnough(this.#services.watermarks, this.#minBytes);
+    if (hasGrown) this.#readAgain();
   }
 
   onExpired(): void {
     this.#isOverdue = true;
-    if (this.#awaited !== null) this.#readAgain();
+    if (this.#isWaiting) this.#readAgain();
   }
 
   #readAgain(): void {
     this.#unwatch();
+    if (this.#active !== null) this.#interests = this.#active.list();
     this.#beginReading();
-    this.#services.slices.resume(this, this.#exchange);
+    if (this.#interests.length === 0) this.finish();
+    else this.#services.slices.resume(this, this.#exchange);
   }
 
   #partOf(interest: FetchInterest): FetchPart {
     const topic = this.#topicOf(interest);
     const place = topic?.partitions[interest.partition] ?? null;
-    const part = (code: number) => {
-      return new Part(interest, place, code, code === errorCode.NONE ? emptyReadOutcome() : NOT_READ);
-    };
+    const part = (code: number) => fetchPart(interest, place, code);
     if (topic === undefined) {
       return part(this.#isById ? errorCode.UNKNOWN_TOPIC_ID : errorCode.UNKNOWN_TOPIC_OR_PARTITION);
     }
-    if (!authorize(this.#exchange.context, "READ", { type: "TOPIC", name: topic.name })) {
+    if (this.#replica === null && !authorize(this.#exchange.context, "READ", { type: "TOPIC", name: topic.name })) {
       return part(errorCode.TOPIC_AUTHORIZATION_FAILED);
     }
     if (place === null) return part(errorCode.UNKNOWN_TOPIC_OR_PARTITION);
     const refusal = refuseUnled(place, this.#services.nodeId, interest.currentLeaderEpoch);
-    if (refusal === errorCode.NONE && this.#isFollower) return part(errorCode.NOT_LEADER_OR_FOLLOWER);
+    if (refusal === errorCode.NONE && this.#isStranger) return part(errorCode.NOT_LEADER_OR_FOLLOWER);
     return part(refusal);
   }
 
@@ -211,6 +204,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     // Reads after a wait are not counted again.
     if (this.#isFirstReading) this.#exchange.affinity.countPartition(place.shard);
     this.#unanswered++;
+    this.#active?.watch(interest, place.slot);
     partitions.read(
       place,
       {
@@ -220,11 +214,16 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
         lastFetchedEpoch: interest.lastFetchedEpoch,
         atLeastOne: this.#room === this.#maxBytes,
         committedOnly: this.#committedOnly,
+        follower: this.#readerOf(interest),
       },
       this,
       tag,
     );
     if (place.shard === shard) this.#room -= outcome.length;
+  }
+
+  #readerOf({ logStartOffset }: FetchInterest): FollowerReader | null {
+    return this.#replica === null ? null : { ...this.#replica, logStartOffset };
   }
 
   /** All partitions were read: answers, or returns the slices and waits. */
@@ -260,25 +259,35 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
       if (!outcome.reachesEnd) return true;
       bytes += outcome.length;
     }
-    return bytes >= this.#minBytes || this.#parts.length === 0;
+    return bytes >= this.#minBytes || (this.#parts.length === 0 && this.#active === null);
   }
 
   #wait(): void {
     const { purgatory } = this.#services;
     this.#exchange.holdSameApi();
     this.#exchange.releaseMemory();
+    this.#isWaiting = true;
+    if (this.heapIndex === -1) purgatory.schedule(this);
+    if (this.#active !== null) {
+      for (const { interest } of this.#parts) this.#active.settle(interest, false);
+      this.#parts = [];
+      this.#active.wait(this);
+      return this.onProgress();
+    }
     // Every partition of a waiting fetch was read: one without a place, or with an error, was answered at once.
     const awaited = this.#awaited = new AwaitedPartitions(
       this.#parts.map(({ place, outcome }) => ({ slot: (place as PartitionPlace).slot, ...outcome })),
+      this.#replica !== null,
     );
     this.#parts = [];
-    if (this.heapIndex === -1) purgatory.schedule(this);
     for (const slot of awaited.slots) purgatory.watch(slot, this);
     // A watermark may have moved before the watch began.
     this.onProgress();
   }
 
   #unwatch(): void {
+    this.#isWaiting = false;
+    this.#active?.stopWaiting();
     for (const slot of this.#awaited?.slots ?? []) this.#services.purgatory.unwatch(slot, this);
     this.#awaited = null;
   }
@@ -313,17 +322,21 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     for (const part of this.#parts) {
       const answer = this.#answerOf(part, leaders);
       const { interest, outcome } = part;
-      if (this.#plan.kind === "incremental" && !hasNews(part, answer.errorCode)) continue;
       const failed = answer.errorCode !== errorCode.NONE;
+      if (this.#plan.kind === "incremental" && !hasNews(part, answer.errorCode)) {
+        this.#active?.settle(interest, failed);
+        continue;
+      }
       interest.lastHighWatermark = failed ? -1 : outcome.highWatermark;
       interest.lastLogStartOffset = outcome.logStartOffset;
-      if (session !== null && outcome.length > 0) moveToEnd(session, interest);
+      if (this.#active !== null) this.#active.settle(interest, failed);
+      else if (session !== null && outcome.length > 0) moveToEnd(session, interest);
       bytes += outcome.length;
       const last = responses.at(-1);
       if (last?.topic === interest.topic && last.topicId === interest.topicId) last.partitions.push(answer);
       else responses.push({ topic: interest.topic, topicId: interest.topicId, partitions: [answer] });
     }
-    this.#exchange.charge("fetch", bytes);
+    if (this.#replica === null) this.#exchange.charge("fetch", bytes);
     this.#exchange.respond({
       errorCode: errorCode.NONE,
       sessionId: session?.id ?? 0,
@@ -363,20 +376,4 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     const { partitions } = this.#services;
     return { fd, position, byteLength, release: () => partitions.release(place, lease) };
   }
-}
-
-function codeOf({ errorCode: code, outcome }: FetchPart): number {
-  return code !== errorCode.NONE ? code : errorCodeOf(outcome.refusal);
-}
-
-/** Whether the client has to turn to another broker, or to learn of a new leader epoch. */
-function isUnled(part: FetchPart): boolean {
-  const code = codeOf(part);
-  return code === errorCode.NOT_LEADER_OR_FOLLOWER || code === errorCode.FENCED_LEADER_EPOCH;
-}
-
-/** Whether an incremental response names a partition: it has data or an error, or its watermarks moved. */
-function hasNews({ interest, outcome }: FetchPart, code: number): boolean {
-  return outcome.length > 0 || code !== errorCode.NONE || outcome.divergingEpoch !== -1 ||
-    outcome.highWatermark !== interest.lastHighWatermark || outcome.logStartOffset !== interest.lastLogStartOffset;
 }

@@ -324,7 +324,7 @@ Deno.test("FetchOperation of ten thousand partitions of another shard is answere
   assert.ok(partitions.every(([index, code], at) => index === at && code === errorCode.UNKNOWN_TOPIC_OR_PARTITION));
 });
 
-Deno.test("FetchOperation serves nobody who names a replica, whether the connection has proved to be of that broker or not", () => {
+Deno.test("FetchOperation serves no replica of another broker, and none that the partition does not have", () => {
   for (const brokerId of [null, 2, 7]) {
     for (
       const [replica, version] of [[{ old: 7 }, 12], [{ new: 7 }, 15], [{ old: 0 }, 12], [{ new: 0 }, 17]] as const
@@ -333,6 +333,7 @@ Deno.test("FetchOperation serves nobody who names a replica, whether the connect
       fixture.client.context.brokerId = brokerId;
       const topicId = version >= 13 ? TOPIC.id : undefined;
       fixture.fetch({ replica, version, topicId, maxWaitMs: 60_000 });
+      fixture.broker.world.pump();
       const { partitions } = fixture.take(version);
       assert.deepEqual(partitions.map(([, code, bytes]) => [code, bytes]), [
         [errorCode.NOT_LEADER_OR_FOLLOWER, 0],

@@ -10,40 +10,17 @@
  * When a request names a partition twice, the last one counts, as in Kafka. The number of partitions that a shard remembers is limited.
  * A session beyond the limit is not created or is forgotten, and its client continues with full requests.
  *
+ * Sessions of followers have a cache of their own, so they never compete with those of clients. An answer looks at the partitions that are
+ * active (active_partitions.ts), not at all of the session. A session that was not used for FOLLOWER_IDLE_MS_MAX belongs to a broken
+ * connection, and ends when the next one begins.
+ *
  * Not done: Kafka also makes room for larger sessions by evicting smaller ones; here only idle ones are evicted.
  * Source: KIP-227, Kafka's FetchSession and FetchManager.
  */
-import type { Offset } from "../../../storage/mod.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
+import type { ActivePartitions } from "./active_partitions.ts";
+import { FetchInterest } from "./fetch_interest.ts";
 import type { FetchRequest } from "../../protocol/messages/01_fetch.ts";
-
-type RequestedTopic = FetchRequest["topics"][number];
-
-/** What a client wants of one partition, and what the last response said about it. Not made by a literal: plain_constructor.ts. */
-export class FetchInterest {
-  /** Topic name up to v12, "" from v13 on. */
-  readonly topic: string;
-  /** Topic id from v13 on. */
-  readonly topicId: string;
-  readonly partition: number;
-  fetchOffset: Offset;
-  maxBytes: number;
-  currentLeaderEpoch: number;
-  lastFetchedEpoch: number;
-  /** High watermark and log start of the last response; -1 before the first one and after an error. */
-  lastHighWatermark = -1;
-  lastLogStartOffset = -1;
-
-  constructor({ topic, topicId }: RequestedTopic, wanted: RequestedTopic["partitions"][number]) {
-    this.topic = topic;
-    this.topicId = topicId;
-    this.partition = wanted.partition;
-    this.fetchOffset = wanted.fetchOffset as Offset;
-    this.maxBytes = wanted.partitionMaxBytes;
-    this.currentLeaderEpoch = wanted.currentLeaderEpoch;
-    this.lastFetchedEpoch = wanted.lastFetchedEpoch;
-  }
-}
 
 /** A client's session. Id 0 means that it is not remembered. */
 export interface FetchSession {
@@ -53,6 +30,8 @@ export interface FetchSession {
   readonly usesTopicIds: boolean;
   /** Partitions in the order in which they are read. One that gave data goes to the end. */
   readonly interests: Map<string, FetchInterest>;
+  /** The partitions that the next answer looks at, of a follower's session; null: all of them. */
+  readonly active: ActivePartitions | null;
   lastUsedMs: number;
 }
 
@@ -62,6 +41,11 @@ export type FetchPlan =
   | { readonly kind: "incremental"; readonly session: FetchSession; readonly interests: FetchInterest[] }
   | { readonly kind: "refused"; readonly errorCode: number };
 
+/** What is different for sessions of followers. */
+export interface FollowerSessionsOptions {
+  readonly newActive: () => ActivePartitions;
+}
+
 const FINAL_EPOCH = -1;
 const INITIAL_EPOCH = 0;
 const EPOCH_MAX = 0x7fff_ffff;
@@ -69,6 +53,10 @@ const EPOCH_MAX = 0x7fff_ffff;
 const EVICTION_MS_MIN = 120_000;
 /** Largest number of partitions in all sessions of a shard, existing ones or not. Each takes about 300 bytes, all of them 20 MB. */
 export const INTERESTS_MAX = 1 << 16;
+/** Likewise for followers: four of them may follow as many partitions as a broker has. */
+const FOLLOWER_INTERESTS_MAX = 1 << 18;
+/** A follower fetches every `replica.fetch.wait.max.ms`. */
+const FOLLOWER_IDLE_MS_MAX = 60_000;
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION_MIN = 13;
 
@@ -77,13 +65,17 @@ export class FetchSessions {
   readonly #sessions = new Map<number, FetchSession>();
   readonly #sessionsMax: number;
   readonly #random: () => number;
+  readonly #followers: FollowerSessionsOptions | null;
+  readonly #interestsMax: number;
   #interestsCount = 0;
 
   /**
    * @param sessionsMax the shard's share of `max.incremental.fetch.session.cache.slots`
-   * @param random numbers in [0, 1) for session ids
+   * @param random numbers in [0, 1) for session ids @param followers for a cache of followers' sessions
    */
-  constructor(sessionsMax: number, random: () => number) {
+  constructor(sessionsMax: number, random: () => number, followers: FollowerSessionsOptions | null = null) {
+    this.#followers = followers;
+    this.#interestsMax = followers === null ? INTERESTS_MAX : FOLLOWER_INTERESTS_MAX;
     this.#sessionsMax = sessionsMax;
     this.#random = random;
   }
@@ -97,7 +89,7 @@ export class FetchSessions {
   plan(request: FetchRequest, apiVersion: number, nowMs: number): FetchPlan {
     const usesTopicIds = apiVersion >= TOPIC_ID_VERSION_MIN;
     if (request.sessionEpoch === FINAL_EPOCH || request.sessionEpoch === INITIAL_EPOCH) {
-      this.#forget(request.sessionId);
+      this.#end(request.sessionId);
       const interests = interestsOf(request);
       const wanted = request.sessionEpoch === INITIAL_EPOCH && interests.length > 0;
       const session = wanted ? this.#create(interests, usesTopicIds, nowMs) : null;
@@ -112,29 +104,39 @@ export class FetchSessions {
       return { kind: "refused", errorCode: errorCode.FETCH_SESSION_TOPIC_ID_ERROR };
     }
     if (!this.#update(session, request, nowMs)) {
+      session.active?.end();
       return { kind: "refused", errorCode: errorCode.FETCH_SESSION_ID_NOT_FOUND };
     }
-    return { kind: "incremental", session, interests: [...session.interests.values()] };
+    const interests = session.active === null ? [...session.interests.values()] : session.active.list();
+    return { kind: "incremental", session, interests };
   }
 
   #create(interests: FetchInterest[], usesTopicIds: boolean, nowMs: number): FetchSession | null {
-    if (this.#sessions.size >= this.#sessionsMax && !this.#evict(nowMs)) return null;
-    if (this.#interestsCount + interests.length > INTERESTS_MAX) return null;
+    if (this.#followers !== null) { while (this.#evict(nowMs, FOLLOWER_IDLE_MS_MAX)); }
+    if (this.#sessions.size >= this.#sessionsMax && !this.#evict(nowMs, EVICTION_MS_MIN)) return null;
+    if (this.#interestsCount + interests.length > this.#interestsMax) return null;
     this.#interestsCount += interests.length;
     let id = 0;
     while (id === 0 || this.#sessions.has(id)) id = 1 + Math.floor(this.#random() * EPOCH_MAX);
     const byKey = new Map(interests.map((interest) => [keyOf(interest), interest]));
-    const session = { id, nextEpoch: 1, usesTopicIds, interests: byKey, lastUsedMs: nowMs };
+    const active = this.#followers?.newActive() ?? null;
+    if (active !== null) { for (const interest of interests) active.add(interest); }
+    const session = { id, nextEpoch: 1, usesTopicIds, interests: byKey, active, lastUsedMs: nowMs };
     this.#sessions.set(id, session);
     return session;
   }
 
   /** The map is in order of last use, because every use moves its session to the end. */
-  #evict(nowMs: number): boolean {
+  #evict(nowMs: number, idleMs: number): boolean {
     const [oldest] = this.#sessions.values();
-    if (oldest === undefined || nowMs - oldest.lastUsedMs < EVICTION_MS_MIN) return false;
-    this.#forget(oldest.id);
+    if (oldest === undefined || nowMs - oldest.lastUsedMs < idleMs) return false;
+    this.#end(oldest.id);
     return true;
+  }
+
+  #end(id: number): void {
+    this.#sessions.get(id)?.active?.end();
+    this.#forget(id);
   }
 
   #forget(id: number): void {
@@ -153,14 +155,21 @@ export class FetchSessions {
         known.maxBytes = interest.maxBytes;
         known.currentLeaderEpoch = interest.currentLeaderEpoch;
         known.lastFetchedEpoch = interest.lastFetchedEpoch;
+        known.logStartOffset = interest.logStartOffset;
       }
+      session.active?.add(known ?? interest);
     }
     for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
-      for (const partition of partitions) session.interests.delete(keyOf({ topic, topicId, partition }));
+      for (const partition of partitions) {
+        const key = keyOf({ topic, topicId, partition });
+        const forgotten = session.interests.get(key);
+        if (forgotten !== undefined) session.active?.remove(forgotten);
+        session.interests.delete(key);
+      }
     }
     session.nextEpoch = session.nextEpoch === EPOCH_MAX ? 1 : session.nextEpoch + 1;
     session.lastUsedMs = nowMs;
-    if (this.#interestsCount + session.interests.size > INTERESTS_MAX) return false;
+    if (this.#interestsCount + session.interests.size > this.#interestsMax) return false;
     this.#interestsCount += session.interests.size;
     this.#sessions.set(session.id, session);
     return true;

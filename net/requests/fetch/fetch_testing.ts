@@ -14,7 +14,8 @@ export interface FetchChanges {
   readonly partitionMaxBytes?: number;
   readonly lastFetchedEpoch?: number;
   /** Broker that the request says it comes from, in the field of old or of new versions. */
-  readonly replica?: { readonly old?: number; readonly new?: number };
+  readonly replica?: { readonly old?: number; readonly new?: number; readonly epoch?: number };
+  readonly currentLeaderEpoch?: number;
   /** Partitions to remove from the session. */
   readonly forgotten?: readonly number[];
 }
@@ -28,7 +29,7 @@ export function fetchOf(
   const partitions = offsets.map(([partition, fetchOffset]) => ({
     partition,
     fetchOffset,
-    currentLeaderEpoch: -1,
+    currentLeaderEpoch: changes.currentLeaderEpoch ?? -1,
     lastFetchedEpoch: changes.lastFetchedEpoch ?? -1,
     logStartOffset: -1,
     partitionMaxBytes: changes.partitionMaxBytes ?? 1 << 20,
@@ -38,7 +39,7 @@ export function fetchOf(
   return {
     clusterId: null,
     replicaId: replica.old ?? -1,
-    replicaState: { replicaId: replica.new ?? -1, replicaEpoch: -1 },
+    replicaState: { replicaId: replica.new ?? -1, replicaEpoch: replica.epoch ?? -1 },
     maxWaitMs: changes.maxWaitMs ?? 0,
     minBytes: changes.minBytes ?? 1,
     maxBytes: changes.maxBytes ?? 1 << 20,
