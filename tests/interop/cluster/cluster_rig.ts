@@ -60,29 +60,18 @@ export class ClusterNode {
 
   /** Starts its process, and does not wait. @param more arguments behind the usual ones */
   launch(...more: readonly string[]): RunningProcess {
-    return this.#launch([...this.#args, ...more]);
-  }
-
-  #launch(more: readonly string[]): RunningProcess {
     const args = ["run", "-A", mainProgram, "--node-id", String(this.nodeId), "--port", String(this.port)];
     const outputFile = `${this.dataDir}.${++this.#starts}.txt`;
     return this.#process = new RunningProcess(Deno.execPath(), [
       ...[...args, "--data", this.dataDir, "--shards", "1"],
+      ...this.#args,
       ...more,
     ], { outputFile });
   }
 
   /** Starts it. @returns when it says that it has started */
-  start(): Promise<void> {
-    return this.#started(this.launch());
-  }
-
-  /** Starts it outside of the cluster. @returns when it says that it has started */
-  startAlone(): Promise<void> {
-    return this.#started(this.#launch([]));
-  }
-
-  async #started(process: RunningProcess): Promise<void> {
+  async start(): Promise<void> {
+    const process = this.launch();
     await waitFor(`broker ${this.nodeId} starts`, () => {
       if (!process.running) return "ended";
       return Deno.readTextFileSync(process.outputFile).includes("started in") ? "started" : undefined;
