@@ -9,7 +9,6 @@ import { toOffset } from "../../storage/base/units.ts";
 import type { LogConfig } from "../../storage/log/log_config.ts";
 import { NO_LEADER } from "../cluster/partition_row.ts";
 import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
-import { activeProducers } from "../questions/active_producers.ts";
 import { logSize } from "../questions/log_size.ts";
 import { emptyWatermarks, isLed, partitionState } from "../shared/watermarks.ts";
 import {
@@ -78,23 +77,16 @@ class Scene implements Disposable {
     return this.answers.appended.at(-1);
   }
 
-  /** Asks everything that a client may ask, from both shards. @returns the refusals */
+  /** Asks everything that only a leader answers, from both shards. @returns the refusals */
   ask(currentLeaderEpoch = -1): (string | null)[] {
     const refusals: (string | null)[] = [];
     for (const { partitions } of this.world.shards) {
       const place = { shard: this.owner, slot: SLOT };
       const answers = new Answers();
-      const producers = {
-        question: activeProducers,
-        onAnswer: (_tag: number, { refusal }: { refusal: string | null }) => void refusals.push(refusal),
-      };
       partitions.read(place, readFrom(0, { currentLeaderEpoch }), answers, 0);
       partitions.ask(place, { ...QUERY, currentLeaderEpoch, timestamp: -1 }, answers.listing, 0);
       partitions.ask(place, { currentLeaderEpoch, leaderEpoch: 3 }, answers.ending, 0);
-      if (currentLeaderEpoch === -1) {
-        partitions.ask(place, { offset: 0 }, answers.deleting, 0);
-        partitions.ask(place, { above: -1 }, producers, 0);
-      }
+      if (currentLeaderEpoch === -1) partitions.ask(place, { offset: 0 }, answers.deleting, 0);
       this.world.pump();
       for (const { length, lease } of answers.read) if (length > 0) partitions.release(place, lease);
       this.world.pump();
