@@ -48,7 +48,7 @@ class World {
       flushAll: [(requests, done) => done(requests.map(() => "flushed" as const))],
       codecs: { transcode: () => {}, release: () => {} },
       flushDirectory: (_directory, done) => done("flushed"),
-      onCleaningAborted: () => {},
+      onCleaningNotice: () => {},
       onCacheDoubtful: () => {},
       unlink: () => {},
       load: (_files, done) => void this.#loads.push(done),

@@ -3,7 +3,7 @@
  * neither logs nor group coordinators.
  */
 export { Balancer } from "./placement/balancer.ts";
-export type { CleaningAnswer, CleaningRequest } from "./cleaning/cleaning_calls.ts";
+export type { CleaningAnswer, CleaningNotice, CleaningRequest } from "./cleaning/cleaning_calls.ts";
 export { CleanerOffsets } from "./cleaning/cleaner_offsets.ts";
 export { type CleanerSettings, LogCleaner } from "./cleaning/log_cleaner.ts";
 export { CheckpointError, type CheckpointKind, Checkpoints } from "./directory/checkpoint_writer.ts";

@@ -10,7 +10,7 @@ export {
   type ReadOutcome,
   type ReadWaiter,
 } from "./requests/outcomes.ts";
-export type { CleaningAnswer, CleaningRequest } from "./cleaning/cleaning_calls.ts";
+export type { CleaningAnswer, CleaningNotice, CleaningRequest } from "./cleaning/cleaning_calls.ts";
 export { AnswerColumns } from "./requests/answer_columns.ts";
 export type { Answered, AnswerWaiter, Question } from "./questions/question.ts";
 export { listTimestamp } from "./owned/listed_offsets.ts";

@@ -3,6 +3,7 @@
  * the rings (remote/). Runs on shards.
  */
 import type { Clock, FlushOutcome, NativeMemory } from "../storage/mod.ts";
+import type { CleaningNotice } from "./cleaning/cleaning_calls.ts";
 import { ColdLookups } from "./owned/cold_lookups.ts";
 import type { Codecs } from "./owned/appends/codec_jobs.ts";
 import type { Flush } from "./owned/flush_gate.ts";
@@ -63,8 +64,8 @@ export interface ShardPartitionsParts {
   readonly codecs: Codecs;
   /** Makes a directory's entries durable on another thread. */
   readonly flushDirectory: (directory: string, done: (outcome: FlushOutcome) => void) => void;
-  /** The result of a cleaner worker is not wanted any more. */
-  readonly onCleaningAborted: (slot: number) => void;
+  /** Tells the main isolate what concerns the compaction of a log. */
+  readonly onCleaningNotice: (notice: CleaningNotice) => void;
   /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
   readonly load: LoadFiles;

@@ -108,7 +108,7 @@ export async function startMember(
     // After a crash, a line about a deleted topic would be taken for one about a new topic of the same name.
     if (speaksOfOthers(directories.checkpointed, image)) await checkpoints.writeAll();
     const compaction = late.compaction = started.use(
-      await Compaction.start({ ...place, config, image, shards: pool }),
+      await Compaction.start({ ...place, config, image, watermarks, shards: pool }),
     );
     await home.join(() => acceptor.start());
     await createTopics(controller, options.topics ?? []);
@@ -130,7 +130,7 @@ function poolOf(resources: ShardResources, late: LateParts, onFailure: (error: E
     onWarning: warn,
     onRetention: (event) => late.notice?.receive(event),
     onClosed: (peers) => late.limits?.onClosed(peers),
-    onCleaningAborted: (slot) => late.compaction?.onAborted(slot),
+    onCleaningNotice: (notice) => late.compaction?.receive(notice),
     onCacheDoubtful: () => late.directories?.caches.forEach((cache) => cache.doubt()),
     onFailure,
   });

@@ -5,9 +5,11 @@ import {
   CleanerOffsets,
   type CleanerSettings,
   type CleaningAnswer,
+  type CleaningNotice,
   type CleaningRequest,
   LogCleaner,
   type MetadataImage,
+  type WatermarkTable,
 } from "../../partitions/control.ts";
 import { CleanerPool, type FileSystem, linuxFileSystem } from "../../storage/control.ts";
 
@@ -17,6 +19,7 @@ export interface CompactionParts {
   /** The log directories, by index. */
   readonly directories: readonly { readonly path: string; readonly isOnline: boolean }[];
   readonly image: MetadataImage;
+  readonly watermarks: WatermarkTable;
   /** Asks one of them something. */
   readonly shards: { clean(shard: number, request: CleaningRequest): Promise<CleaningAnswer> };
   /** Reports a sentence to the operator. */
@@ -45,16 +48,19 @@ export class Compaction implements AsyncDisposable {
     this.#cleaner = new LogCleaner({ image, offsets: this.offsets, config, ask, clean, report });
   }
 
-  /** Begins, once the shards serve. @throws Error of the runtime when the checkpoint cannot be read */
+  /** Begins, once the shards have opened their logs. @throws Error of the runtime when the checkpoint cannot be read */
   static async start(parts: CompactionParts): Promise<Compaction> {
     const compaction = new Compaction(parts);
-    if (compaction.offsets.isStale) await compaction.offsets.write();
+    // A process may have ended between a truncation and the checkpoint.
+    const isLowered = compaction.offsets.lowerToEnds(parts.watermarks);
+    if (isLowered || compaction.offsets.isStale) await compaction.offsets.write();
     return compaction;
   }
 
-  /** A shard does not want the result of a cleaning any more. */
-  onAborted(slot: number): void {
-    this.#cleaner.onAborted(slot);
+  /** A shard tells something. */
+  receive(notice: CleaningNotice): void {
+    if (notice.kind === "aborted") this.#cleaner.onAborted(notice.slot);
+    else if (this.offsets.lower(notice.slot, notice.endOffset)) void this.offsets.write();
   }
 
   /** Compacts what is due now. Settles when nothing is due any more. */

@@ -1,7 +1,7 @@
 /**
  * What the pool of shards tells the program that started it. Main isolate; types only.
  */
-import type { RetentionEvent } from "../../partitions/control.ts";
+import type { CleaningNotice, RetentionEvent } from "../../partitions/control.ts";
 
 /** Callbacks of the pool. */
 export interface ShardPoolEvents {
@@ -11,8 +11,8 @@ export interface ShardPoolEvents {
   onRetention(event: RetentionEvent): void;
   /** Connections that the limits count have ended. @param peers the numbers of their transfers */
   onClosed(peers: readonly number[]): void;
-  /** A shard does not want the result of a cleaning any more. */
-  onCleaningAborted(slot: number): void;
+  /** Something concerns the compaction of a log. */
+  onCleaningNotice(notice: CleaningNotice): void;
   /** A log could not be opened or was cut off, a flush failed, or a log went offline: a start must not believe the page cache. */
   onCacheDoubtful(): void;
   /** A shard failed; all others are being stopped. */

@@ -4,6 +4,7 @@
  */
 import type {
   CleaningAnswer,
+  CleaningNotice,
   CleaningRequest,
   ControlCallName,
   ControlFailure,
@@ -105,8 +106,7 @@ export type FromShard =
   }
   /** The answer to "clean". */
   | { readonly type: "cleaning"; readonly id: number; readonly answer: CleaningAnswer }
-  /** The result of the worker that cleans this partition is not wanted any more. */
-  | { readonly type: "cleaningAborted"; readonly slot: number }
+  | { readonly type: "cleaningNotice"; readonly notice: CleaningNotice }
   | { readonly type: "drained" }
   /**
    * The last message: everything is closed. isClean: whether all logs were closed cleanly; lentFds: descriptors that other threads may use

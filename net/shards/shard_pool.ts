@@ -341,8 +341,8 @@ export class ShardPool {
         this.#cleanings.get(content.id)?.resolve(content.answer);
         this.#cleanings.delete(content.id);
         return;
-      case "cleaningAborted":
-        return this.#events.onCleaningAborted(content.slot);
+      case "cleaningNotice":
+        return this.#events.onCleaningNotice(content.notice);
       case "cacheDoubtful":
         return this.#events.onCacheDoubtful();
       case "warning":

@@ -280,7 +280,7 @@ class ShardHost {
       }),
       codecs: this.#jobs,
       flushDirectory: (directory, done) => this.#jobs.flushDirectory(directory, done),
-      onCleaningAborted: (slot) => post({ type: "cleaningAborted", slot }),
+      onCleaningNotice: (notice) => post({ type: "cleaningNotice", notice }),
       unlink: (paths) => post({ type: "unlink", paths }),
       onCacheDoubtful: () => post({ type: "cacheDoubtful" }),
       load: (paths, done, tails = []) => this.#jobs.loadFiles(paths, tails, done),

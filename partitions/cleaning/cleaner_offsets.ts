@@ -4,7 +4,8 @@
  *
  *   "0\n" · count "\n" · { topic " " partition " " offset "\n" }     records below the offset are compacted
  *
- * An offset that is lost, or too low, costs another compaction. One of a deleted topic would leave a part of a new topic of the same name
+ * An offset that is lost, or too low, costs another compaction. One that is too high would leave records of a log uncompacted, so it is
+ * lowered when the log is truncated. One of a deleted topic would leave a part of a new topic of the same name
  * uncompacted, so offsets belong to topic ids here, and the file is written before such a topic can be created.
  * Source: Kafka's LogCleanerManager.
  */
@@ -12,6 +13,7 @@ import { CheckpointFile } from "../directory/checkpoint_file.ts";
 import { encodeOffsetCheckpoint, type FileSystem, partitionKey, readOffsetCheckpoint } from "../../storage/control.ts";
 import { speaksOfOthers } from "../directory/partition_offsets.ts";
 import { isHere, type MetadataImage } from "../metadata/image.ts";
+import { emptyWatermarks, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 
 /** Name of the file in a log directory. */
 export const CLEANER_OFFSETS_FILE = "cleaner-offset-checkpoint";
@@ -53,6 +55,39 @@ export class CleanerOffsets {
   /** A log was compacted. */
   set(topicId: string, partition: number, offset: number): void {
     this.#offsets.set(`${topicId} ${partition}`, offset);
+  }
+
+  /**
+   * A log was cut off at an offset. (Kafka's LogCleanerManager.maybeTruncateCheckpoint.)
+   * @param slot its row in the watermark table @returns whether it was compacted beyond it, so that `write()` has to follow
+   */
+  lower(slot: number, endOffset: number): boolean {
+    if (this.#offsets.size === 0) return false;
+    for (const { id, partitions } of this.#parts.image.topics()) {
+      const found = partitions.find((place) => place.slot === slot && isHere(place));
+      if (found === undefined) continue;
+      if ((this.get(id, found.partition) ?? 0) <= endOffset) return false;
+      this.set(id, found.partition, endOffset);
+      return true;
+    }
+    return false;
+  }
+
+  /** Does so with all open logs that end below their offsets. @returns as `lower()` */
+  lowerToEnds(watermarks: WatermarkTable): boolean {
+    let isLowered = false;
+    const row = emptyWatermarks();
+    for (const { id, partitions } of this.#parts.image.topics()) {
+      for (const { partition, slot } of partitions.filter(isHere)) {
+        const offset = this.get(id, partition);
+        if (offset === undefined) continue;
+        const { state, logEndOffset } = watermarks.read(slot, row);
+        if (state !== partitionState.open || offset <= logEndOffset) continue;
+        this.set(id, partition, logEndOffset);
+        isLowered = true;
+      }
+    }
+    return isLowered;
   }
 
   /** Writes the files that changed. Settles when they are durable, or were reported as refused: the next time tries again. */

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { linuxFileSystem as fs } from "../../storage/mod.ts";
+import { toOffset } from "../../storage/base/units.ts";
 import { withDirectory } from "../../tests/temporary_directory.ts";
 import { topicOn } from "../owned/partition_testing.ts";
 import { MetadataImage } from "../metadata/image.ts";
+import { emptyWatermarks, partitionState, WatermarkTable } from "../shared/watermarks.ts";
 import { CLEANER_OFFSETS_FILE, CleanerOffsets } from "./cleaner_offsets.ts";
 
 /** A name for each id; the topics have two partitions. */
@@ -65,4 +67,29 @@ Deno.test("CleanerOffsets begins anew when the file is damaged, and says so; a r
     Deno.removeSync(`${path}.tmp`);
     await offsets.write();
     assert.equal(Deno.readTextFileSync(path), "0\n1\nt 0 1\n");
+  }));
+
+Deno.test("CleanerOffsets.lower() takes the offset of a log that was cut off below it; lowerToEnds() those of logs that were", () =>
+  withDirectory(async (logDirectory) => {
+    const image = imageOf({ "id-1": "t" });
+    image.apply({ changed: [topicOn([0, 0, 0], { id: "id-2", name: "u", slots: [2, 3, 4] })], deletedIds: [] });
+    const directories = [{ path: logDirectory, isOnline: true }];
+    const offsets = new CleanerOffsets({ fs, directories, image, report: (text) => assert.fail(text) });
+    assert.equal(offsets.lower(0, 5), false, "it was never compacted");
+    offsets.set("id-1", 1, 100);
+    for (const partition of [0, 1, 2]) offsets.set("id-2", partition, 50);
+    assert.deepEqual([offsets.lower(1, 100), offsets.lower(1, 60), offsets.lower(9, 1)], [false, true, false]);
+    assert.deepEqual([offsets.get("id-1", 0), offsets.get("id-1", 1)], [undefined, 60]);
+    const table = new WatermarkTable(WatermarkTable.allocate());
+    const { open, offline } = partitionState;
+    for (const [slot, end, state] of [[1, 60, open], [2, 49, open], [3, 50, open], [4, 10, offline]] as const) {
+      table.write(slot, { ...emptyWatermarks(), state, logEndOffset: toOffset(end) });
+    }
+    assert.deepEqual([offsets.lowerToEnds(table), offsets.lowerToEnds(table)], [true, false]);
+    assert.deepEqual([0, 1, 2].map((partition) => offsets.get("id-2", partition)), [49, 50, 50]);
+    await offsets.write();
+    assert.equal(
+      Deno.readTextFileSync(`${logDirectory}/${CLEANER_OFFSETS_FILE}`),
+      "0\n4\nt 1 60\nu 0 49\nu 1 50\nu 2 50\n",
+    );
   }));

@@ -25,6 +25,13 @@ export type CleaningRequest =
   /** The cleaning has ended without new segments. `damage`: a sentence, where the worker met damaged batches. */
   | { readonly kind: "end"; readonly slot: number; readonly damage: string | null };
 
+/** Shard to main isolate, by itself. */
+export type CleaningNotice =
+  /** The result of the worker that cleans the partition is not wanted any more. */
+  | { readonly kind: "aborted"; readonly slot: number }
+  /** The log was cut off at an offset: what comes behind it is not compacted. */
+  | { readonly kind: "truncated"; readonly slot: number; readonly endOffset: number };
+
 /** The answers. */
 export type CleaningAnswer =
   | { readonly kind: "chosen"; readonly slot: number; readonly dirtyRatio: number }

@@ -21,7 +21,7 @@ import {
 } from "../directory/checkpoint_files.ts";
 import type { TopicImage } from "../metadata/image.ts";
 import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
-import type { Watermarks } from "../shared/watermarks.ts";
+import { emptyWatermarks, partitionState, type Watermarks } from "../shared/watermarks.ts";
 import { type OpenedSoFar, OpeningProgress } from "./opening_progress.ts";
 import { UncommittedLogs } from "./uncommitted_logs.ts";
 
@@ -223,6 +223,18 @@ export class LogStore {
 
 /** What the checkpoints say of a log; 0 where they have no line. */
 export type CheckpointedOffsets = Pick<Watermarks, "recoveryPoint" | "logStartOffset" | "highWatermark">;
+
+/**
+ * The row of a log that could not be opened: it keeps the checkpointed offsets. Without them, a later opening would bring back deleted
+ * records, would not notice lost records that had been flushed, and would forget what was committed.
+ * @param leadership of the row before
+ */
+export function rowOfUnopened(kept: CheckpointedOffsets, leadership: number): Watermarks {
+  const { recoveryPoint, logStartOffset } = kept;
+  const highWatermark = toOffset(Math.max(logStartOffset, kept.highWatermark));
+  const ends = { logStartOffset, highWatermark, lastStableOffset: highWatermark, logEndOffset: highWatermark };
+  return { ...emptyWatermarks(), leadership, recoveryPoint, ...ends, state: partitionState.offline };
+}
 
 /** The checkpoints of one directory at the start, by `partitionKey()`. */
 interface StartCheckpoints {

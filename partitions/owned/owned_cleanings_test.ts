@@ -146,7 +146,7 @@ Deno.test("a cleaning is aborted when its partition is handed over, its topic de
     assert.equal(begin(shard)?.kind, "begun");
     const swap = compact(shard, partition);
     end(world, shard);
-    assert.deepEqual(shard.abortedCleanings, [0]);
+    assert.deepEqual(shard.cleaningNotices, [{ kind: "aborted", slot: 0 }]);
     assert.equal(partition.isBeingCleaned, false);
     assert.deepEqual(ask(shard, swap), [{ kind: "nothing" }], "the result of the worker comes too late");
   }

@@ -4,7 +4,8 @@
  *
  * Always: a log is open here exactly while its row says so. For a slot without a partition the reason is known (`refusalOf()`).
  */
-import { type Clock, type FlushOutcome, type FlushRequest, storageFailure, toOffset } from "../../storage/mod.ts";
+import { type Clock, type FlushOutcome, type FlushRequest, type Offset, storageFailure } from "../../storage/mod.ts";
+import type { CleaningNotice } from "../cleaning/cleaning_calls.ts";
 import type { PartitionFailure, PartitionImage, TopicImage } from "../metadata/image.ts";
 import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import type { Refusal } from "../requests/refusals.ts";
@@ -12,7 +13,7 @@ import { emptyWatermarks, isLed, partitionState, type WatermarkTable } from "../
 import { type Flush, FlushGate } from "./flush_gate.ts";
 import { CodecJobs, type Codecs } from "./appends/codec_jobs.ts";
 import { type FlushAll, GroupFlushes } from "./group_flush.ts";
-import { type CheckpointedOffsets, DIRECTORY_OFFLINE, type LogStore, NO_DESCRIPTORS } from "./log_store.ts";
+import { DIRECTORY_OFFLINE, type LogStore, NO_DESCRIPTORS, rowOfUnopened } from "./log_store.ts";
 import { LedReplicas, NO_REPLICATION, type ReplicationParts } from "./led_replicas.ts";
 import { OwnedCleanings } from "./owned_cleanings.ts";
 import { Partition } from "./partition.ts";
@@ -43,8 +44,8 @@ export interface OwnedPartitionsParts {
   readonly codecs: Codecs;
   /** Makes a directory's entries durable on another thread. */
   readonly flushDirectory: (directory: string, done: (outcome: FlushOutcome) => void) => void;
-  /** The result of a cleaner worker is not wanted any more. */
-  readonly onCleaningAborted: (slot: number) => void;
+  /** Tells the main isolate what concerns the compaction of a log. */
+  readonly onCleaningNotice: (notice: CleaningNotice) => void;
   /** Removes files, and directories with their contents, on another thread. */
   readonly unlink: (paths: readonly string[]) => void;
   readonly load: LoadFiles;
@@ -104,7 +105,7 @@ export class OwnedPartitions implements PartitionOwner {
       flushDirectory: parts.flushDirectory,
       onRemoved: ({ config }, paths) => this.onFilesRemoved(paths, config.fileDeleteDelayMs),
       onEnded: (slot) => this.#removal.note(slot),
-      onAborted: parts.onCleaningAborted,
+      onAborted: (slot) => parts.onCleaningNotice({ kind: "aborted", slot }),
       onTrouble: (slot, text) => this.onTrouble(slot, text),
     });
     this.#groups = new GroupFlushes(this.#bySlot, { flush: parts.flushAll, nowMs: () => parts.clock.monotonicMs() });
@@ -245,6 +246,10 @@ export class OwnedPartitions implements PartitionOwner {
     this.#removal.removeFiles(paths, this.#parts.clock.monotonicMs() + delayMs);
   }
 
+  onTruncated(slot: number, endOffset: Offset): void {
+    this.#parts.onCleaningNotice({ kind: "truncated", slot, endOffset });
+  }
+
   onSegmentsBelowStart(slot: number): void {
     this.#removal.note(slot);
   }
@@ -354,7 +359,7 @@ export class OwnedPartitions implements PartitionOwner {
       const kept = log === DIRECTORY_OFFLINE && handedOver !== null
         ? handedOver
         : store.checkpointed(topic, place.partition);
-      if (!isKept) this.#keepCheckpoints(place.slot, kept);
+      if (!isKept) table.write(place.slot, rowOfUnopened(kept, row.leadership));
       this.onProgress(place.slot); // requests that waited for the previous owner are answered
       if (log === NO_DESCRIPTORS || log === DIRECTORY_OFFLINE) return;
       failures.push({ topicId: topic.id, partition: place.partition, text: log });
@@ -369,23 +374,5 @@ export class OwnedPartitions implements PartitionOwner {
     if (!isAlone) this.#update(partition, topic, place);
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
-  }
-
-  /**
-   * Keeps the checkpointed offsets of a log that could not be opened in its row. Without them, a later opening would bring back deleted
-   * records, would not notice lost records that had been flushed, and would forget what was committed.
-   */
-  #keepCheckpoints(slot: number, kept: CheckpointedOffsets): void {
-    const { recoveryPoint, logStartOffset } = kept;
-    const highWatermark = toOffset(Math.max(logStartOffset, kept.highWatermark));
-    const ends = { logStartOffset, highWatermark, lastStableOffset: highWatermark, logEndOffset: highWatermark };
-    const { leadership } = this.#parts.table.read(slot, this.#row);
-    this.#parts.table.write(slot, {
-      ...emptyWatermarks(),
-      leadership,
-      recoveryPoint,
-      ...ends,
-      state: partitionState.offline,
-    });
   }
 }

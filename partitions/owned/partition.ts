@@ -92,6 +92,7 @@ export class Partition {
       onAppended: (bytes, nowMs) => this.#acknowledgeAppended(bytes, nowMs),
       onRefused: (message, isFinal) => this.#onRefused(message, isFinal),
       onRemoved: (paths) => this.#owner.onFilesRemoved(paths, this.#config.fileDeleteDelayMs),
+      onTruncated: () => this.#owner.onTruncated(this.slot, this.log.logEndOffset),
     });
   }
 

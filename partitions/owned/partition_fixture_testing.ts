@@ -30,6 +30,8 @@ export class Fixture {
   readonly flushes: { request: FlushRequest; done: (outcome: FlushOutcome) => void }[] = [];
   /** Whether each of the flushes that were asked for is a retry. */
   readonly needed: boolean[] = [];
+  /** Where the log was cut off. */
+  readonly truncatedTo: number[] = [];
   /** Files that have to be removed. */
   readonly removed: string[] = [];
   /** How often the log went offline. */
@@ -55,6 +57,7 @@ export class Fixture {
       onFlushNeeded: (_slot, isRetry) => void this.needed.push(isRetry),
       onSegmentsBelowStart: () => void this.logStartMoves++,
       onOffline: () => void this.offline++,
+      onTruncated: (_slot, endOffset) => void this.truncatedTo.push(endOffset),
       onFilesRemoved: (paths) => void this.removed.push(...paths),
       onTrouble: (_slot, text) => void this.troubles.push(text),
     };

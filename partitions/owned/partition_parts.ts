@@ -12,6 +12,8 @@ export interface PartitionOwner extends Flusher {
   onOffline(): void;
   /** Files have to be removed, after a delay in ms. */
   onFilesRemoved(paths: readonly string[], delayMs: number): void;
+  /** The log was cut off at an offset. */
+  onTruncated(slot: number, endOffset: Offset): void;
   /** The log start or the recovery point moved: there may be segments to remove. */
   onSegmentsBelowStart(slot: number): void;
   /** Appends are left whose turn has come: `runQueue()` has to be called in a later turn. */

@@ -165,6 +165,9 @@ Deno.test("a partition that another broker leads takes its records, and commits 
   scene.leaderIs(OTHER, 4);
   scene.fetched(2, 2, { epoch: 4, highWatermark: 3 });
   assert.deepEqual(scene.marks, [3, 6]);
+  assert.equal(scene.partition.follower.truncateTo(toOffset(4)), "truncated");
+  assert.deepEqual(scene.world.at(0).cleaningNotices, [{ kind: "truncated", slot: SLOT, endOffset: 4 }]);
+  scene.fetched(4, 1, { epoch: 4, highWatermark: 3 });
   scene.leaderIs(SELF, 5);
   assert.deepEqual(scene.marks, [6, 6]);
   const { log } = scene.partition;
@@ -282,6 +285,7 @@ Deno.test("a log whose truncation the disk did not complete goes offline when th
     rename(from, to);
   };
   assert.equal(scene.partition.follower.truncateTo(toOffset(3)), "refused");
+  assert.deepEqual(scene.world.at(0).cleaningNotices, []);
   assert.equal(scene.partition.isOpen, true, "it is tried again");
   fileSystem.rename = rename;
   scene.leaderIs(SELF, 5);

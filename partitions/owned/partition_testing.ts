@@ -14,6 +14,7 @@ import type { LogConfig } from "../../storage/log/log_config.ts";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { testConfig } from "../../tests/log_fixture.ts";
 import { buildBatch, type TestRecord } from "../../tests/record_batch_builder.ts";
+import type { CleaningNotice } from "../cleaning/cleaning_calls.ts";
 import type { AnyQuestion } from "../questions/question.ts";
 import { CodecJobs } from "./appends/codec_jobs.ts";
 import { FlushLine } from "../flush_worker/flush_line.ts";
@@ -54,6 +55,7 @@ export const deafOwner: PartitionOwner = {
   onTrouble: () => {},
   onOffline: () => {},
   onFilesRemoved: () => {},
+  onTruncated: () => {},
   onSegmentsBelowStart: () => {},
 };
 
@@ -151,8 +153,8 @@ export interface TestShard {
   readonly unlinked: string[];
   /** Directories that another thread would make durable. */
   readonly directoryFlushes: { directory: string; done: (outcome: FlushOutcome) => void }[];
-  /** Slots whose cleanings a worker would abort. */
-  readonly abortedCleanings: number[];
+  /** What concerns the compaction of logs. */
+  readonly cleaningNotices: CleaningNotice[];
   /** Files that another thread would read into the page cache. */
   readonly loads: { files: readonly string[]; done: () => void }[];
   /** Events of retention. */
@@ -304,7 +306,7 @@ export class TestShards implements Disposable {
     const loads: TestShard["loads"] = [];
     const retained: RetentionEvent[] = [];
     const directoryFlushes: TestShard["directoryFlushes"] = [];
-    const abortedCleanings: number[] = [];
+    const cleaningNotices: CleaningNotice[] = [];
     const purgatory = new Purgatory(this.interest, shard);
     const ways = outboxes(this.state, shard);
     const report = (text: string) => void reports.push(text);
@@ -344,7 +346,7 @@ export class TestShards implements Disposable {
         release: (bytes) => void (rebuilt.bytes -= bytes),
       },
       flushDirectory: (directory, done) => void directoryFlushes.push({ directory, done }),
-      onCleaningAborted: (slot) => void abortedCleanings.push(slot),
+      onCleaningNotice: (notice) => void cleaningNotices.push(notice),
       unlink: (paths) => void unlinked.push(...paths),
       onCacheDoubtful: () => void doubts.push(shard),
       load: (files, done) => void loads.push({ files, done }),
@@ -353,8 +355,7 @@ export class TestShards implements Disposable {
       replication: this.#replication,
     });
     const mail = { inbox: inbox(this.state, shard), outboxes: ways };
-    const cleaning = { directoryFlushes, abortedCleanings };
-    const outside = { reports, flushes, groups, codecWork, rebuilt, unlinked, loads, retained, doubts, ...cleaning };
-    return { ...mail, partitions, purgatory, arena, files, ...outside };
+    const outside = { reports, flushes, groups, codecWork, rebuilt, unlinked, loads, retained, doubts };
+    return { ...mail, partitions, purgatory, arena, files, ...outside, directoryFlushes, cleaningNotices };
   }
 }

@@ -44,6 +44,8 @@ export interface FollowerEvents {
   onRefused(message: string, isFinal: boolean): void;
   /** Files that another thread has to remove after `file.delete.delay.ms`. */
   onRemoved(paths: readonly string[]): void;
+  /** The log ends where it was cut off. */
+  onTruncated(): void;
 }
 
 /** The follower's side of one partition. */
@@ -109,6 +111,7 @@ export class FollowerPartition {
       return "refused";
     }
     this.#events.follow(replica.truncated(log));
+    this.#events.onTruncated();
     return "truncated";
   }
 }

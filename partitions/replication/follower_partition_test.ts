@@ -86,6 +86,7 @@ Deno.test("FollowerPartition.truncateTo() takes high watermark, fetch offset and
   assert.deepEqual([followed.marks, follower.fetchOffset, fixture.row().recoveryPoint], [[0, 30, 34], 34, 34]);
   assert.equal(follower.truncateTo(toOffset(8)), "truncated");
   assert.deepEqual([followed.marks, follower.fetchOffset, fixture.row().recoveryPoint], [[0, 8, 8], 8, 8]);
+  assert.deepEqual(fixture.truncatedTo, [34, 8]);
   assert.ok(fixture.removed.length > 0 && fixture.removed.every((path) => path.endsWith(".deleted")));
   assert.equal(follower.truncateFullyAndStartAt(toOffset(100)), "truncated");
   assert.deepEqual([followed.marks, follower.fetchOffset], [[100, 100, 100], 100]);
