@@ -153,6 +153,8 @@ export class ClusterHome implements MetadataHome {
     const membership = present(this.#membership);
     listen();
     await membership.join();
+    // Only now: a process that is refused must not harm the one that has this broker's place.
+    await this.#etcd?.claim();
     const active = Promise.withResolvers<void>();
     const look = () => membership.state === "active" && active.resolve();
     using _following = membership.image.follow(look);

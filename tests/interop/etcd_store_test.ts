@@ -262,7 +262,7 @@ interopTest({
 });
 
 interopTest({
-  name: "a store refuses another cluster, and another process with its name ends it",
+  name: "a store refuses another cluster; another process with its name does not harm it before it claims the name",
   needs: ["etcd"],
   fn: () =>
     withDirectory(async (directory) => {
@@ -279,7 +279,14 @@ interopTest({
           `${other.urls[0]} is another cluster .*than the one with this broker's metadata .id ${memory.clusterId}`,
         ),
       );
+      const refused = await stores.open("a", { endpoints: etcd.urls });
+      await commit(refused, setting({ a: "1" }));
+      await refused.close();
+      await commit(first, setting({ a: "1" }));
       const second = await stores.open("a", { endpoints: etcd.urls });
+      await commit(second, setting({ a: "1" }));
+      await commit(first, setting({ a: "1" }));
+      await second.claim();
       await assert.rejects(
         commit(first, setting({ a: "2" })),
         /Another process uses the metadata in etcd below \/test\/ as "a"/,

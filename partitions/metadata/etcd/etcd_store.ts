@@ -36,7 +36,7 @@ import { refusing } from "./gateway_failure.ts";
 export interface EtcdStoreOptions extends EtcdAccess {
   /** Before all keys: "/barnabas/". */
   readonly prefix: string;
-  /** Name of the broker. A process that opens a store ends the store of an earlier process with this name. */
+  /** Name of the broker. A process that is registered for it ends the stores of others with this name by `claim()`. */
   readonly owner: string;
   /** What the broker knows of its etcd from an earlier start; null at the first one. */
   readonly memory?: EtcdMemory | null;
@@ -80,7 +80,7 @@ export class EtcdStore implements MetadataStore, VersionsReader {
   }
 
   /**
-   * Opens the store, and ends the one that an earlier process has with the same owner.
+   * Opens the store.
    * @throws MetadataStoreError when no etcd answers, or this one cannot be used
    */
   static async open(options: EtcdStoreOptions): Promise<EtcdStore> {
@@ -102,6 +102,15 @@ export class EtcdStore implements MetadataStore, VersionsReader {
   /** What the broker should remember of its etcd for the next start. */
   get memory(): EtcdMemory {
     return this.#position.memory;
+  }
+
+  /**
+   * Ends the stores that other processes have with the same owner: this one has the broker's place. They have ended, unless they were
+   * paused or cut off.
+   * @throws MetadataStoreError when the store has failed
+   */
+  claim(): Promise<void> {
+    return this.#call(() => this.#transactions.claim());
   }
 
   get(key: string): Promise<StoredEntry | null> {
@@ -171,7 +180,7 @@ export class EtcdStore implements MetadataStore, VersionsReader {
     this.#failure ??= new MetadataStoreError("The metadata store is closed");
     for (const watch of this.#watches.keys()) watch[Symbol.dispose]();
     await Promise.allSettled([...this.#pending, ...this.#watches.values()]);
-    if (!hasFailed) await this.#leases.revokeAll();
+    if (!hasFailed) await Promise.all([this.#leases.revokeAll(), this.#transactions.leave()]);
     this.#client[Symbol.dispose]();
   }
 

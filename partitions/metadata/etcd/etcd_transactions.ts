@@ -20,10 +20,13 @@ import { encodeText, type RangeAnswer, revisionOf, type TxnAnswer, type TxnReque
 import {
   abandonedOutcome,
   abandonRequest,
+  claimRequest,
   createdVersion,
   creationRequest,
-  isOwned,
-  ownerKey,
+  leaveRequest,
+  otherSessions,
+  ownedVersion,
+  ownersRequest,
   ownRequest,
   type Slot,
   type SlotOutcome,
@@ -40,6 +43,11 @@ export interface EtcdTransactionsParts {
   readonly limits: EtcdLimits;
   readonly leases: Pick<EtcdLeases, "ids" | "lostBy">;
 }
+
+/** Processes whose slots are deleted at a time, two operations each. */
+const CLAIMED_MAX = 50;
+/** How often that is done at most: more processes than these have not ended badly since the last one that ran. */
+const CLAIMS_MAX = 20;
 
 interface Unresolved {
   readonly slot: Slot;
@@ -63,16 +71,41 @@ export class EtcdTransactions {
     this.#slots = new BoundedPool(slotsOf(owner, limits.slotsMax), waits);
   }
 
-  /** Makes this process the owner of its slots. @throws GatewayFailure @throws MetadataStoreError */
+  /** Writes the row of this process, which its slots need. @throws GatewayFailure @throws MetadataStoreError */
   async own(): Promise<void> {
-    const { client, owner, limits } = this.#parts;
-    const body = { key: encodeText(ownerKey(owner)) };
-    const request = { path: "/v3/kv/range", body, proof: "read", attemptMs: limits.attemptMs } as const;
-    const { kvs } = await client.ask<RangeAnswer>(request);
-    const answer = await client.ask<TxnAnswer>(this.#ordered(ownRequest(owner, revisionOf(kvs?.[0]?.mod_revision))));
-    if (!isOwned(answer, owner)) throw this.#taken();
-    const [found] = answer.responses?.[0]?.response_range?.kvs ?? [];
-    this.#ownerVersion = revisionOf(answer.succeeded === true ? answer.header?.revision : found?.mod_revision);
+    const { client, owner } = this.#parts;
+    this.#ownerVersion = ownedVersion(await client.ask<TxnAnswer>(this.#ordered(ownRequest(owner))));
+  }
+
+  /**
+   * Ends the transactions of all other processes with the same owner, which have ended, or have to. What etcd does not answer stays until
+   * the next process does this.
+   * @throws MetadataStoreError when etcd cannot be used
+   */
+  async claim(): Promise<void> {
+    const { client, owner, limits: { attemptMs } } = this.#parts;
+    const body = ownersRequest(owner, CLAIMED_MAX);
+    try {
+      for (let round = 0; round < CLAIMS_MAX; round++) {
+        const request = { path: "/v3/kv/range", body, proof: "read", attemptMs } as const;
+        const others = otherSessions(await client.ask<RangeAnswer>(request), owner);
+        if (others.length === 0) return;
+        const answer = await client.ask<TxnAnswer>(this.#ordered(claimRequest(owner, others, this.#ownerVersion)));
+        if (answer.succeeded !== true) throw this.#taken();
+      }
+    } catch (error) {
+      if (!(error instanceof GatewayFailure)) throw error; // rows of processes that have ended harm nobody
+    }
+  }
+
+  /** Deletes what this process has in etcd for its transactions, if etcd answers at once. None is made afterwards. */
+  async leave(): Promise<void> {
+    const { client, owner } = this.#parts;
+    try {
+      await client.attempt(this.#ordered(leaveRequest(owner)));
+    } catch (error) {
+      if (!(error instanceof GatewayFailure) && !(error instanceof MetadataStoreError)) throw error; // claim() does it
+    }
   }
 
   /**
@@ -183,7 +216,7 @@ export class EtcdTransactions {
     const { client, owner } = this.#parts;
     try {
       const answer = await client.ask<TxnAnswer>(this.#ordered(abandonRequest(slot, owner)));
-      return this.#settle(slot, abandonedOutcome(answer, { owner, id }));
+      return this.#settle(slot, abandonedOutcome(answer, { owner, id, ownerVersion: this.#ownerVersion }));
     } catch (error) {
       if (error instanceof GatewayFailure) return { outcome: "unknown", id };
       throw error;

@@ -5,8 +5,8 @@
  * all copies of a request that arrive, the first one changes the slot, and the others fail by it. The slot then says how the first ended.
  *
  * ```
- *   ~owners/<owner>     session                 who may use the owner's slots; written by open()
- *   ~slots/<owner>/<n>  session id outcome      outcome: free, committed, refused
+ *   ~owners/<owner>/<session>     session              a process that uses the store; written by open()
+ *   ~slots/<owner>/<session>/<n>  session id outcome   outcome: free, committed, refused
  *
  *   absent ──create──► free ──transaction──► committed or refused ──transaction──► …
  *      ▲                │                           │
@@ -16,7 +16,9 @@
  * A refused transaction changes its slot too: otherwise a late copy of it might find its comparisons true again. Abandoning deletes the
  * slot, because an etcd above its quota allows nothing but deletions.
  *
- * open() deletes the slots of the owner: what its last process sent, and died before it knew the outcome, is not carried out from then on.
+ * Each process has slots of its own: one that is started by mistake with the number of a broker that runs, and is refused by the cluster, must
+ * not end that broker. The process that the cluster has registered deletes those of all others that it finds: what they sent, and died before
+ * they knew the outcome, is not carried out from then on.
  */
 import { ABSENT, type Transaction } from "../store/store.ts";
 import {
@@ -26,6 +28,8 @@ import {
   type GatewayCompare,
   type GatewayEntry,
   type GatewayOperation,
+  type RangeAnswer,
+  type RangeRequest,
   revisionOf,
   type TxnAnswer,
   type TxnRequest,
@@ -36,7 +40,7 @@ import { assertStorable, INTERNAL } from "../store/stored_text.ts";
 export interface SlotOwner {
   /** Before all keys of the store in etcd: "/barnabas/". */
   readonly prefix: string;
-  /** Name of the broker. One process at a time uses it. */
+  /** Name of the broker. One process at a time is registered with it. */
   readonly owner: string;
   /** Names the process. */
   readonly session: string;
@@ -59,41 +63,66 @@ export type SlotOutcome =
   | { readonly outcome: "taken" };
 
 /** The slots of an owner, none of which exists yet. */
-export function slotsOf({ prefix, owner }: SlotOwner, count: number): Slot[] {
-  return Array.from(
-    { length: count },
-    (_, index) => ({ key: `${slotsPrefix(prefix, owner)}${index}`, version: ABSENT }),
-  );
+export function slotsOf(owner: SlotOwner, count: number): Slot[] {
+  return Array.from({ length: count }, (_, index) => ({ key: `${slotsPrefix(owner)}${index}`, version: ABSENT }));
 }
 
-/** Key of the owner's row in etcd. */
-export function ownerKey({ prefix, owner }: SlotOwner): string {
-  return `${prefix}${INTERNAL}owners/${owner}`;
+/** Key of this process's row in etcd. */
+export function ownerKey(owner: SlotOwner): string {
+  return `${ownersPrefix(owner)}${owner.session}`;
 }
 
-function slotsPrefix(prefix: string, owner: string): string {
-  return `${prefix}${INTERNAL}slots/${owner}/`;
+function ownersPrefix({ prefix, owner }: SlotOwner): string {
+  return `${prefix}${INTERNAL}owners/${owner}/`;
 }
 
-/** Makes this process the owner. @param version of the owner's row as it was read */
-export function ownRequest(owner: SlotOwner, version: number): TxnRequest {
-  const slots = slotsPrefix(owner.prefix, owner.owner);
-  return {
-    compare: [isAt(ownerKey(owner), version)],
-    success: [
-      { request_delete_range: { key: encodeText(slots), range_end: encodeText(endOfPrefix(slots)) } },
-      put(ownerKey(owner), owner.session),
-    ],
-    failure: [read(ownerKey(owner))],
-  };
+function slotsPrefix({ prefix, owner, session }: SlotOwner): string {
+  return `${prefix}${INTERNAL}slots/${owner}/${session}/`;
 }
 
-/** Whether this process is the owner after `ownRequest()`. An earlier copy of the request may have made it so. */
-export function isOwned(answer: TxnAnswer, { session }: SlotOwner): boolean {
-  return answer.succeeded === true || valueOf(answer.responses?.[0]?.response_range?.kvs?.[0]) === session;
+/** Writes this process's row. */
+export function ownRequest(owner: SlotOwner): TxnRequest {
+  const key = ownerKey(owner);
+  return { compare: [isAt(key, ABSENT)], success: [put(key, owner.session)], failure: [read(key)] };
 }
 
-/** Creates a slot, if this process is the owner still. @param ownerVersion of the owner's row */
+/** Version of the row that `ownRequest()` wrote, or an earlier copy of it. */
+export function ownedVersion(answer: TxnAnswer): number {
+  if (answer.succeeded === true) return revisionOf(answer.header?.revision);
+  return revisionOf(answer.responses?.[0]?.response_range?.kvs?.[0]?.mod_revision);
+}
+
+/** Reads the rows of all processes of the owner. @param limit of their count */
+export function ownersRequest(owner: SlotOwner, limit: number): RangeRequest {
+  const key = ownersPrefix(owner);
+  return { key: encodeText(key), range_end: encodeText(endOfPrefix(key)), limit };
+}
+
+/** The other processes of the owner, from the answer to an `ownersRequest()`. */
+export function otherSessions(answer: RangeAnswer, { session }: SlotOwner): string[] {
+  return (answer.kvs ?? []).map((entry) => valueOf(entry) ?? "").filter((other) => other !== session);
+}
+
+/** Deletes rows and slots of other processes of the owner, if this process has its row still. */
+export function claimRequest(owner: SlotOwner, others: readonly string[], ownerVersion: number): TxnRequest {
+  const success = others.flatMap((session) => forget({ ...owner, session }));
+  return { compare: [isAt(ownerKey(owner), ownerVersion)], success, failure: [] };
+}
+
+/** Deletes row and slots of this process: nothing that it has sent is carried out afterwards. */
+export function leaveRequest(owner: SlotOwner): TxnRequest {
+  return { compare: [], success: forget(owner), failure: [] };
+}
+
+function forget(owner: SlotOwner): GatewayOperation[] {
+  const slots = slotsPrefix(owner);
+  return [
+    { request_delete_range: { key: encodeText(ownerKey(owner)) } },
+    { request_delete_range: { key: encodeText(slots), range_end: encodeText(endOfPrefix(slots)) } },
+  ];
+}
+
+/** Creates a slot, if this process has its row still. @param ownerVersion of the owner's row */
 export function creationRequest(slot: Slot, owner: SlotOwner, ownerVersion: number): TxnRequest {
   return {
     compare: [isAt(ownerKey(owner), ownerVersion), isAt(slot.key, ABSENT)],
@@ -170,12 +199,16 @@ export function abandonRequest(slot: Slot, owner: SlotOwner): TxnRequest {
 }
 
 /** How a transaction has ended, from the answer to an `abandonRequest()`. */
-export function abandonedOutcome(answer: TxnAnswer, { owner, id }: { owner: SlotOwner; id: string }): SlotOutcome {
+export function abandonedOutcome(
+  answer: TxnAnswer,
+  { owner, id, ownerVersion }: { owner: SlotOwner; id: string; ownerVersion: number },
+): SlotOutcome {
   const abandoned = { outcome: "refused", conflicts: [] } as const;
   if (answer.succeeded === true) return { ...abandoned, version: ABSENT };
   const [slot, owned] = (answer.responses ?? []).map(({ response_range }) => response_range?.kvs?.[0]);
-  // An earlier copy of this request has deleted the slot: as the owner is the same, nobody else has.
-  if (slot === undefined && valueOf(owned) === owner.session) return { ...abandoned, version: ABSENT };
+  // An earlier copy of this request has deleted the slot: as this process's row is the same, nobody else has.
+  const isOwner = owned !== undefined && revisionOf(owned.mod_revision) === ownerVersion;
+  if (slot === undefined && isOwner) return { ...abandoned, version: ABSENT };
   // And a late copy of the slot's creation has made it again.
   if (valueOf(slot) === stateOf(owner, "0", "free")) return { ...abandoned, version: revisionOf(slot?.mod_revision) };
   return slotOutcome(slot, { owner, id, conflicts: [] });

@@ -11,7 +11,7 @@ import { groupClients } from "../group_clients.ts";
 import { interopTest } from "../toolchain.ts";
 import { ClusterGroup } from "./cluster_group.ts";
 import { ClusterNode, ClusterRig, leadersOf, metadataOf } from "./cluster_rig.ts";
-import { topicOnEach } from "./spread_topics.ts";
+import { createThrough, topicOnEach } from "./spread_topics.ts";
 
 const RECORD = { value: new TextEncoder().encode("a record") };
 /** Kafka's code of a partition without a leader. */
@@ -154,5 +154,10 @@ interopTest({
       assert.match(process.outputTail(), /cluster/);
     });
     await rig.allListed();
+    await context.step("none of them has harmed a broker that runs", async () => {
+      // Each broker changes metadata, and one creates the topics.
+      for (const node of rig.nodes) await createThrough(node, `after-${node.nodeId}`);
+      for (const node of rig.nodes) assert.ok(node.isRunning, node.process.outputTail());
+    });
   },
 });
