@@ -4,25 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { freePort, waitFor } from "../../../bench/peer/processes.ts";
-import { wireBatch } from "../../../bench/peer/wire_bytes.ts";
-import { NONE, WireClient } from "../../../bench/peer/wire_client.ts";
 import { temporaryDirectory } from "../broker.ts";
 import { groupClients } from "../group_clients.ts";
 import { interopTest } from "../toolchain.ts";
 import { ClusterGroup } from "./cluster_group.ts";
-import { ClusterNode, ClusterRig, leadersOf, metadataOf } from "./cluster_rig.ts";
+import { ClusterNode, ClusterRig, leadersOf, metadataOf, produceTo } from "./cluster_rig.ts";
 import { createThrough, topicOnEach } from "./spread_topics.ts";
 
-const RECORD = { value: new TextEncoder().encode("a record") };
 /** Kafka's code of a partition without a leader. */
 const LEADER_NOT_AVAILABLE = 5;
-
-async function produce(node: ClusterNode, topic: string): Promise<number> {
-  using client = await WireClient.connect(node.port);
-  const { errorCode, baseOffset } = await client.produce({ topic, partition: 0 }, wireBatch([RECORD]));
-  assert.equal(errorCode, NONE, topic);
-  return Number(baseOffset);
-}
 
 /** Waits until every other broker that runs says that the topic's partition has no leader. */
 async function leaderless(rig: ClusterRig, away: ClusterNode, topic: string): Promise<void> {
@@ -45,7 +35,7 @@ interopTest({
     const written = new Map<string, number>();
     const writeAll = async () => {
       for (const [leader, topic] of topics) {
-        assert.equal(await produce(rig.node(leader), topic), written.get(topic) ?? 0, `${topic} has all records`);
+        assert.equal(await produceTo(rig.node(leader), topic), written.get(topic) ?? 0, `${topic} has all records`);
         written.set(topic, (written.get(topic) ?? 0) + 1);
       }
     };
@@ -72,7 +62,7 @@ interopTest({
           await leaderless(rig, node, topic);
           for (const [leader, other] of topics) {
             if (leader === node.nodeId) continue;
-            assert.equal(await produce(rig.node(leader), other), written.get(other));
+            assert.equal(await produceTo(rig.node(leader), other), written.get(other));
             written.set(other, (written.get(other) ?? 0) + 1);
           }
           await back(node);

@@ -3,6 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { freePort, RunningProcess, waitFor } from "../../../bench/peer/processes.ts";
+import { wireBatch } from "../../../bench/peer/wire_bytes.ts";
+import { WireClient } from "../../../bench/peer/wire_client.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import {
   metadataRequest,
@@ -24,8 +26,16 @@ export interface ClusterRigOptions {
   readonly overrides?: Readonly<Record<string, string>>;
 }
 
+const RECORD = { value: new TextEncoder().encode("a record") };
+const RETRIED: readonly number[] = [
+  errorCode.NOT_LEADER_OR_FOLLOWER,
+  errorCode.LEADER_NOT_AVAILABLE,
+  errorCode.UNKNOWN_TOPIC_OR_PARTITION,
+];
 const mainProgram = new URL("../../../main.ts", import.meta.url).pathname;
 const METADATA_VERSION = 12;
+/** Where other tests run beside it, a process may get no turn for a second. */
+const PATIENCE = { "broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "200" };
 
 /** One broker's place in the cluster: the same port and directory at each start. */
 export class ClusterNode {
@@ -121,7 +131,8 @@ export class ClusterRig implements AsyncDisposable {
 
   /** Starts etcd alone. */
   static async prepare(options: ClusterRigOptions): Promise<ClusterRig> {
-    const { directory, brokers = 3, etcdMembers = 1, overrides = {} } = options;
+    const { directory, brokers = 3, etcdMembers = 1 } = options;
+    const overrides = { ...PATIENCE, ...options.overrides };
     Deno.mkdirSync(directory, { recursive: true });
     const etcd = await Etcd.start({ directory, members: etcdMembers });
     const nodes = Array.from({ length: brokers }, (_, index) => {
@@ -189,6 +200,19 @@ export function leadersOf(nodes: readonly ClusterNode[], topic: string): Promise
     const [first] = leaders;
     if (first === null || first === undefined || first.includes(-1)) return undefined;
     return leaders.every((each) => each?.join() === first.join()) ? first : undefined;
+  });
+}
+
+/** Writes one record to partition 0, as a client would: again while the broker does not lead it (yet). @returns its offset */
+export async function produceTo(node: { readonly port: number }, topic: string): Promise<number> {
+  using client = await WireClient.connect(node.port);
+  return await waitFor(`${topic}-0 takes a record`, async () => {
+    const { errorCode: code, baseOffset } = await client.produce({ topic, partition: 0 }, wireBatch([RECORD]));
+    if (RETRIED.includes(code)) return undefined;
+    return code === errorCode.NONE ? baseOffset : `error code ${code}`;
+  }).then((outcome) => {
+    if (typeof outcome === "number") return outcome;
+    throw new Error(`Cannot write to ${topic}: ${outcome}`);
   });
 }
 
