@@ -34,6 +34,7 @@ export {
   InterestTable,
   isLed,
   partitionState,
+  replication,
   type Watermarks,
   WatermarkTable,
 } from "./shared/watermarks.ts";

@@ -15,7 +15,7 @@ import {
 } from "./owned/partition_testing.ts";
 import { emptyWatermarks, partitionState } from "./shared/watermarks.ts";
 
-const QUERY = { currentLeaderEpoch: -1, committedOnly: false };
+const QUERY = { currentLeaderEpoch: -1, committedOnly: false, toLogEnd: false };
 const [OWN, OTHER] = [{ shard: 0, slot: 0 }, { shard: 1, slot: 1 }];
 
 class Probe implements DelayedOperation {

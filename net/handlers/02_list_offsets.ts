@@ -7,6 +7,9 @@
  *
  * The replica id is not looked at: whoever names one sees what a consumer sees, where Kafka shows a replica the log end.
  *
+ * Until a new leader knows what is committed, latest offsets are answered with OFFSET_NOT_AVAILABLE (KIP-207). A follower gets those of the
+ * whole log.
+ *
  * Not done: tiered storage, so the tiered timestamps find nothing (-1) and the timeout, which only remote lookups need, is unused.
  */
 import { listTimestamp } from "../../partitions/mod.ts";
@@ -52,6 +55,8 @@ export function handleListOffsets(
   services: ShardServices,
 ): void {
   const { apiVersion } = exchange;
+  // A broker of the cluster that follows the partition: its connection has proved who it is.
+  const toLogEnd = request.replicaId >= 0 && request.replicaId === exchange.context.brokerId;
   const committedOnly = request.isolationLevel === READ_COMMITTED;
   gather(
     {
@@ -62,7 +67,7 @@ export function handleListOffsets(
       indexOf: ({ partitionIndex }) => partitionIndex,
       ask: ({ timestamp, currentLeaderEpoch }) => {
         if (apiVersion < (versionOf.get(timestamp) ?? 0)) return errorCode.UNSUPPORTED_VERSION;
-        return { timestamp, currentLeaderEpoch, committedOnly };
+        return { timestamp, currentLeaderEpoch, committedOnly, toLogEnd };
       },
       leaderEpochOf: ({ currentLeaderEpoch }) => currentLeaderEpoch,
       part: ({ partitionIndex }, code, { offset, timestamp, leaderEpoch }) => {

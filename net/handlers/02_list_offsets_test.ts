@@ -40,8 +40,8 @@ for (const version of servedVersions(2)) {
   Deno.test(`handleListOffsets() v${version} answers when every partition has answered, in the order of the request`, () => {
     const { exchange, asked } = run([of("t", [2, 1000], [0, listTimestamp.latest])], version, 1);
     assert.deepEqual(asked.map(({ slot, ask }) => [slot, ask]), [
-      [2, { timestamp: 1000, currentLeaderEpoch: 6, committedOnly: true }],
-      [0, { timestamp: -1, currentLeaderEpoch: 6, committedOnly: true }],
+      [2, { timestamp: 1000, currentLeaderEpoch: 6, committedOnly: true, toLogEnd: false }],
+      [0, { timestamp: -1, currentLeaderEpoch: 6, committedOnly: true, toLogEnd: false }],
     ]);
     const [first, second] = asked;
     second?.waiter.onAnswer(second.tag, {

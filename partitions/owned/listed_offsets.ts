@@ -3,6 +3,7 @@
  * Source: Kafka's ListOffsetsRequest, UnifiedLog.fetchOffsetByTimestamp.
  */
 import { type Log, NO_OFFSET, type Offset, storageFailure } from "../../storage/mod.ts";
+import type { LeaderPartition } from "../replication/leader_partition.ts";
 import type { ReplicaState } from "../replication/replica_state.ts";
 import type { ListOffsetOutcome } from "../requests/outcomes.ts";
 
@@ -35,6 +36,8 @@ export interface OffsetQuery {
   readonly currentLeaderEpoch: number;
   /** Whether only records count that no open transaction has. */
   readonly committedOnly: boolean;
+  /** Whether a follower asks: all records of the log count. */
+  readonly toLogEnd: boolean;
 }
 
 /**
@@ -42,21 +45,35 @@ export interface OffsetQuery {
  * @param partition its log and its replica @param onTrouble gets a sentence when the disk refuses
  */
 export function listOffset(
-  { log, replica }: { readonly log: Log; readonly replica: ReplicaState },
-  { timestamp, currentLeaderEpoch, committedOnly }: OffsetQuery,
+  { log, replica, leader }: {
+    readonly log: Log;
+    readonly replica: ReplicaState;
+    /** Its followers; null without any. */
+    readonly leader: Pick<LeaderPartition, "epochStart"> | null;
+  },
+  { timestamp, currentLeaderEpoch, committedOnly, toLogEnd }: OffsetQuery,
   onTrouble: (message: string) => void,
 ): ListOffsetOutcome {
   const refusal = replica.refusalOf(currentLeaderEpoch);
   if (refusal !== null) return { ...NOTHING_LISTED, refusal };
   const { highWatermark, lastStableOffset } = replica.row;
-  const end = committedOnly ? lastStableOffset : highWatermark;
+  const end = toLogEnd ? log.logEndOffset : committedOnly ? lastStableOffset : highWatermark;
+  // The high watermark of a new leader is an old one: clients may have seen later offsets (KIP-207).
+  const isOld = !toLogEnd && leader !== null && highWatermark < leader.epochStart;
   try {
-    return findListedOffset(log, timestamp, { end, leaderEpoch: replica.leaderEpoch });
+    const found = findListedOffset(log, timestamp, { end, leaderEpoch: replica.leaderEpoch });
+    const endsThere = timestamp === listTimestamp.latest || (found.offset === NO_OFFSET && isSearched(timestamp));
+    return isOld && endsThere ? { ...NOTHING_LISTED, refusal: "offset-not-available" } : found;
   } catch (error) {
     // The search only reads segment files. It throws when the disk refuses; the log is unchanged.
     onTrouble(`Cannot search the log: ${storageFailure(error)}`);
     return { ...NOTHING_LISTED, refusal: "log-offline" };
   }
+}
+
+/** Whether a timestamp is searched for in the records. */
+function isSearched(timestamp: number): boolean {
+  return timestamp >= 0 || timestamp === listTimestamp.maxTimestamp;
 }
 
 /**

@@ -17,6 +17,9 @@ import type { OwnedPartitions } from "./owned_partitions.ts";
 import type { Partition } from "./partition.ts";
 import { type ProducedBatch, QueuedAppend } from "./appends/queued_append.ts";
 
+/** `acks` of a produce that waits for the in-sync replicas. */
+const ACKS_ALL = -1;
+
 /** An append that waits in the queue of its partition. */
 export interface WaitingAppend {
   readonly partition: Partition;
@@ -52,6 +55,11 @@ export class OwnedRequests {
     const partition = this.#partitions.at(slot);
     if (partition === undefined) {
       refuseAppend(outcome, this.#partitions.refusalOf(slot));
+      return null;
+    }
+    // Kafka refuses nothing else for too few replicas: records of other producers wait below them.
+    if (batch.acks === ACKS_ALL && partition.leader?.hasEnoughReplicas === false) {
+      refuseAppend(outcome, "not-enough-replicas");
       return null;
     }
     const result = partition.submit(batch, this.#clock.wallMs());

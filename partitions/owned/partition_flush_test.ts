@@ -87,7 +87,7 @@ Deno.test("a failed flush takes the partition offline for all requests, and what
   assert.equal(fixture.row().state, partitionState.offline);
   assert.equal(fixture.row().highWatermark, 1, "what is not durable never becomes visible");
   assert.equal(fixture.read(readFrom(0)).refusal, "log-offline");
-  const query = { currentLeaderEpoch: -1, committedOnly: false };
+  const query = { currentLeaderEpoch: -1, committedOnly: false, toLogEnd: false };
   assert.equal(fixture.partition.listOffset({ ...query, timestamp: -1 }).refusal, "log-offline");
   assert.equal(fixture.partition.epochEnd({ currentLeaderEpoch: -1, leaderEpoch: 0 }).refusal, "log-offline");
   fixture.files.flushFails = false;

@@ -18,7 +18,7 @@ import {
 import type { DelayedOperation } from "../requests/purgatory.ts";
 import { emptyWatermarks, partitionState } from "../shared/watermarks.ts";
 
-const QUERY = { currentLeaderEpoch: -1, committedOnly: false };
+const QUERY = { currentLeaderEpoch: -1, committedOnly: false, toLogEnd: false };
 const SLOT = 0;
 const BEFORE = topicOn([0]);
 const AFTER = topicOn([1]);

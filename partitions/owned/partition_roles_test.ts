@@ -26,7 +26,7 @@ const SLOT = 0;
 const SELF = 1;
 const OTHER = 2;
 const NOT_LED = "not-leader-or-follower";
-const QUERY = { currentLeaderEpoch: -1, committedOnly: false };
+const QUERY = { currentLeaderEpoch: -1, committedOnly: false, toLogEnd: false };
 /** Takes more memory than a shard unpacks itself. */
 const largeBatch = buildBatch([{ value: "x".repeat(3 << 20) }], { codec: "zstd" });
 

@@ -133,6 +133,7 @@ Deno.test("Partition.listOffset() answers special timestamps and finds records b
       timestamp,
       currentLeaderEpoch: -1,
       committedOnly: false,
+      toLogEnd: false,
     });
     return [refusal, offset, found, leaderEpoch];
   };
@@ -215,7 +216,12 @@ Deno.test("Partition.deleteRecords() moves the log start, publishes it, and noti
   assert.deepEqual([fixture.moved, fixture.logStartMoves], [[SLOT], 1]);
   assert.equal(fixture.read(readFrom(1)).refusal, "offset-out-of-range");
   assert.equal(fixture.read(readFrom(2)).refusal, null);
-  const earliest = fixture.partition.listOffset({ timestamp: -2, currentLeaderEpoch: -1, committedOnly: false });
+  const earliest = fixture.partition.listOffset({
+    timestamp: -2,
+    currentLeaderEpoch: -1,
+    committedOnly: false,
+    toLogEnd: false,
+  });
   assert.deepEqual([earliest.offset, earliest.leaderEpoch], [2, EPOCH]);
 });
 

@@ -15,6 +15,8 @@ export const listOffsets = question({
     currentLeaderEpoch: int32,
     /** Up to the last stable offset instead of the high watermark. */
     committedOnly: flag,
+    /** Up to the log end, for a follower. */
+    toLogEnd: flag,
   },
   answer: { offset, timestamp: float64, leaderEpoch: int32 },
   serve: (partition, ask) => partition.listOffset(ask),

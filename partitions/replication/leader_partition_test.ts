@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { toOffset } from "../../storage/base/units.ts";
 import { replication } from "../shared/watermarks.ts";
 import { brokerOf, LAG_MAX_MS, LEADER_EPOCH, LedFixture, ledRow } from "./led_partition_testing.ts";
 
@@ -183,4 +184,30 @@ Deno.test("the row follows the topic's min.insync.replicas", () => {
   led.change(ledRow, 3);
   const [sent] = led.takeSent();
   assert.equal(sent?.proposal.row.minIsr, 3);
+});
+
+Deno.test("a new leader does not know the latest offset until the followers have what it began with; a follower is told the log end", () => {
+  const led = new LedFixture({ ...ledRow, leader: 2, leaderEpoch: 6 });
+  led.change({ ...ledRow, replicas: [1], isr: [1], minIsr: 1, partitionEpoch: 10 });
+  led.append("a", "b");
+  led.change({ ...ledRow, leader: 2, leaderEpoch: 8, partitionEpoch: 11 });
+  led.partition.follower.truncateFullyAndStartAt(toOffset(0));
+  led.change({ ...ledRow, replicas: [1], isr: [1], minIsr: 1, leaderEpoch: 9, partitionEpoch: 12 });
+  led.change({ ...ledRow, leaderEpoch: 9, partitionEpoch: 13 });
+  led.append("c");
+  const ask = (timestamp: number, toLogEnd = false) => {
+    const { refusal, offset } = led.partition.listOffset({
+      timestamp,
+      currentLeaderEpoch: -1,
+      committedOnly: false,
+      toLogEnd,
+    });
+    return refusal ?? offset;
+  };
+  assert.deepEqual([ask(-1), ask(-1, true)], [0, 1], "its epoch began at 0");
+  led.change({ ...ledRow, leaderEpoch: 10, partitionEpoch: 14 });
+  assert.deepEqual([ask(-1), ask(0), ask(-3)], Array(3).fill("offset-not-available"));
+  assert.deepEqual([ask(-2), ask(-1, true), ask(-4)], [0, 1, 0]);
+  for (const replica of [2, 3]) led.fetch(replica, 1, { leaderEpoch: 10 });
+  assert.deepEqual(ask(-1), 1);
 });

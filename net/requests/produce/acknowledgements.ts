@@ -1,11 +1,19 @@
 /**
  * What the written parts of a Produce wait for, read from the watermark table: the high watermark passes their records once a flush has
- * covered them (`flush.messages`) and, with acks=all, the replicas have them. Only the high watermark of the leadership in which they
+ * covered them (`flush.messages`) and the in-sync replicas have them. acks=1 waits for the flush alone. Only the high watermark of the leadership in which they
  * were written counts: after another leader, and a truncation, the same offsets may have other records. Runs on shards.
  */
-import { emptyWatermarks, partitionState, type Watermarks, type WatermarkTable } from "../../../partitions/mod.ts";
+import {
+  emptyWatermarks,
+  partitionState,
+  replication,
+  type Watermarks,
+  type WatermarkTable,
+} from "../../../partitions/mod.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import type { ProducePart } from "./produce_part.ts";
+
+const ACKS_ALL = -1;
 
 const marks = emptyWatermarks();
 
@@ -15,33 +23,43 @@ export function areEnded(parts: readonly ProducePart[]): boolean {
   return true;
 }
 
-/** Looks which parts are complete now, and refuses those that never will be. @returns whether all have ended */
-export function checkProgress(parts: readonly ProducePart[], watermarks: WatermarkTable): boolean {
-  for (const part of parts) if (isWaiting(part, watermarks)) part.errorCode = codeOf(part, marks);
+/** Looks which parts are complete now, and refuses those that never will be. @param acks of the request @returns whether all have ended */
+export function checkProgress(parts: readonly ProducePart[], watermarks: WatermarkTable, acks: number): boolean {
+  for (const part of parts) if (isWaiting(part, watermarks, acks)) part.errorCode = codeOf(part, marks);
   return areEnded(parts);
 }
 
 /** Whether a part waits for a flush, not for replicas. Kafka flushes before the timeout of the request begins. */
-export function areAwaitingFlush(parts: readonly ProducePart[], watermarks: WatermarkTable): boolean {
+export function areAwaitingFlush(parts: readonly ProducePart[], watermarks: WatermarkTable, acks: number): boolean {
   for (const part of parts) {
-    if (!isWaiting(part, watermarks)) continue;
+    if (!isWaiting(part, watermarks, acks)) continue;
     if (part.topic?.logConfig.flushMessages !== Infinity && marks.recoveryPoint < part.nextOffset) return true;
   }
   return false;
 }
 
 /** Ends the wait of all parts: those that are not complete have timed out. */
-export function expire(parts: readonly ProducePart[], watermarks: WatermarkTable): void {
-  for (const part of parts) if (isWaiting(part, watermarks)) part.errorCode = errorCode.REQUEST_TIMED_OUT;
+export function expire(parts: readonly ProducePart[], watermarks: WatermarkTable, acks: number): void {
+  for (const part of parts) if (isWaiting(part, watermarks, acks)) part.errorCode = errorCode.REQUEST_TIMED_OUT;
 }
 
 /** Whether a part is neither refused nor complete by now. Then `marks` has its partition's row. */
-function isWaiting(part: ProducePart, watermarks: WatermarkTable): boolean {
+function isWaiting(part: ProducePart, watermarks: WatermarkTable, acks: number): boolean {
   if (part.errorCode !== errorCode.NONE) return false;
   if (part.isComplete) return false;
   const { leadership, highWatermark } = watermarks.read(part.slot, marks);
-  part.isComplete = highWatermark >= part.nextOffset && leadership === part.leadership;
+  if (leadership !== part.leadership) return true;
+  part.isComplete = highWatermark >= part.nextOffset || (acks !== ACKS_ALL && isFlushed(part, marks));
+  if (part.isComplete && acks === ACKS_ALL && marks.replication === replication.belowMinimum) {
+    // They have it, but they are fewer than min.insync.replicas by now.
+    part.errorCode = errorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+  }
   return !part.isComplete;
+}
+
+/** Whether the leader has it as the topic asks for, whatever its followers have. */
+function isFlushed({ nextOffset }: ProducePart, row: Readonly<Watermarks>): boolean {
+  return row.replication !== replication.none && row.recoveryPoint >= nextOffset;
 }
 
 /** The error of a part that is not complete, by its partition's row; NONE while it may still become so. */

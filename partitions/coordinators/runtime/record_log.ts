@@ -136,6 +136,8 @@ export class RecordLog<Entry> {
     const partition = this.#partition;
     if (!partition.isOpen || partition.leadership !== this.#leadership) return errorCode.NOT_COORDINATOR;
     if (batch === null) return errorCode.UNKNOWN_SERVER_ERROR;
+    // As with acks=all.
+    if (partition.leader?.hasEnoughReplicas === false) return coordinatorCode("not-enough-replicas");
     const { refusal } = partition.append(batch, nowMs);
     if (refusal !== null) return coordinatorCode(refusal);
     this.#appendedBatches++;
