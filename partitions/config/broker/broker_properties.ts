@@ -228,7 +228,8 @@ function unlessPositive(value: number, otherwise: number): number {
 }
 
 function severalNodes(text: string): string | null {
-  return text.split(",").length > 1 ? "several nodes are not supported so far: this broker runs alone" : null;
+  if (text.split(",").length === 1) return null;
+  return "several brokers share an etcd here, and have no controller quorum: take this out, and set barnabas.etcd.endpoints";
 }
 
 function list(used: Readonly<Record<string, string>>, name: string): readonly string[] {

@@ -270,8 +270,8 @@ Deno.test("brokerConfigFrom() refuses several data directories", () => {
 Deno.test("brokerConfigFrom() refuses settings that would be dangerous to ignore", () => {
   assert.match(refuse({ "authorizer.class.name": "x.Y" }), /everybody would be let in/);
   assert.match(refuse({ "process.roles": "controller" }), /cannot be a controller alone/);
-  assert.match(refuse({ "controller.quorum.voters": "1@a:1,2@b:1" }), /runs alone/);
-  assert.match(refuse({ "controller.quorum.bootstrap.servers": "a:1,b:1" }), /runs alone/);
+  assert.match(refuse({ "controller.quorum.voters": "1@a:1,2@b:1" }), /etcd/);
+  assert.match(refuse({ "controller.quorum.bootstrap.servers": "a:1,b:1" }), /etcd/);
   assert.match(refuse({ "remote.log.storage.system.enable": "true" }), /remote storage/);
   assert.match(refuse({ "compression.lz4.level": "12" }), /Only 9 is supported/);
   assert.match(refuse({ "listeners": "SASL_SSL://:9092" }), /only PLAINTEXT is supported/);
