@@ -36,13 +36,17 @@ async function main(args: string[]): Promise<number> {
   await logToStandardError();
   for (const warning of plan.warnings) console.error(`barnabas: ${warning}`);
   const stopped = firstSignal();
-  const broker = await startOrExplain({ config: plan.config, topics: plan.topics });
-  if (broker === null) return 1;
+  const start = new AbortController();
+  const isStopped = stopped.then((signal) => {
+    console.error(`barnabas: ${signal}: stopping; another one stops at once`);
+    start.abort();
+  });
+  const broker = await startOrExplain({ config: plan.config, topics: plan.topics, signal: start.signal });
+  if (broker === null) return start.signal.aborted ? 0 : 1;
   for (const address of broker.bootstrapServers.split(",")) console.log(banner(address, broker));
   const failure = broker.closed.then(() => null, (reason: unknown) => reason);
-  const ended = await Promise.race([stopped, failure.then((reason) => ({ reason }))]);
-  if (typeof ended !== "string") return explain(ended.reason);
-  console.error(`barnabas: ${ended}: stopping; another one stops at once`);
+  const ended = await Promise.race([isStopped, failure.then((reason) => ({ reason }))]);
+  if (ended !== undefined) return explain(ended.reason);
   await broker.close();
   return explain(await failure);
 }
@@ -63,7 +67,7 @@ async function startOrExplain(options: Parameters<typeof startBroker>[0]): Promi
     return await startBroker(options);
   } catch (error) {
     if (!(error instanceof StartupError)) throw error;
-    console.error(`barnabas: ${error.message}`);
+    if (options?.signal?.aborted !== true) console.error(`barnabas: ${error.message}`);
     return null;
   }
 }

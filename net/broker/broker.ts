@@ -29,6 +29,8 @@ export interface BrokerOptions {
   readonly overrides?: Readonly<Record<string, string>>;
   /** All settings at once, as read from the command line. If present, the options above except `topics` are ignored. */
   readonly config?: BrokerConfig;
+  /** Ends the start while the broker waits for its cluster to take it: then the start is rejected with a StartupError. */
+  readonly signal?: AbortSignal;
 }
 
 /** A running broker. Disposing of it closes it. */

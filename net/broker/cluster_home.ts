@@ -30,6 +30,7 @@ import {
   startManagedEtcd,
 } from "../../partitions/control.ts";
 import { systemClock } from "../../storage/control.ts";
+import { MembershipNews } from "./membership_news.ts";
 import type { MetadataHome } from "./metadata_home.ts";
 
 /** How long a broker that stops waits for others to take over what it leads. Source: Kafka's BrokerLifecycleManager, 5 minutes. */
@@ -64,22 +65,15 @@ export class ClusterHome implements MetadataHome {
   #etcd: OpenedEtcd["store"] | null = null;
   #secret = "";
   #membership: Membership | null = null;
+  #news: MembershipNews | null = null;
   #changes: SharedChanges | null = null;
-  /** Rejects when the broker has to leave the cluster. */
-  readonly #failure = Promise.withResolvers<never>();
+  #isAbandoned = false;
   #control: MetadataHome["control"] | null = null;
   #checkpoints: readonly CheckpointKind[] = [];
 
   /** @param parts of the broker */
   constructor(parts: ClusterHomeParts) {
-    this.#parts = {
-      ...parts,
-      failed: (reason) => {
-        this.#failure.reject(reason);
-        parts.failed(reason);
-      },
-    };
-    this.#failure.promise.catch(() => {}); // told by parts.failed
+    this.#parts = parts;
   }
 
   get control(): MetadataHome["control"] {
@@ -137,6 +131,7 @@ export class ClusterHome implements MetadataHome {
       failed,
     });
     this.#owned.adopt(membership, (membership) => membership.close());
+    this.#news = this.#owned.use(new MembershipNews({ ...this.#parts, membership }));
     const changes = (parts: ChangesParts): Changes => {
       const { incarnation } = membership;
       this.#changes = this.#owned.use(new code.SharedChanges(parts, { store, follower, incarnation, failed }));
@@ -150,8 +145,14 @@ export class ClusterHome implements MetadataHome {
   }
 
   async join(listen: () => void): Promise<void> {
-    const membership = present(this.#membership);
     listen();
+    const news = present(this.#news);
+    await news.starting(this.#join());
+    news.follow();
+  }
+
+  async #join(): Promise<void> {
+    const membership = present(this.#membership);
     await membership.join();
     // Only now: a process that is refused must not harm the one that has this broker's place.
     await this.#etcd?.claim();
@@ -159,12 +160,19 @@ export class ClusterHome implements MetadataHome {
     const look = () => membership.state === "active" && active.resolve();
     using _following = membership.image.follow(look);
     look();
-    await Promise.race([active.promise, this.#failure.promise]);
+    await active.promise;
   }
 
   async leave(): Promise<void> {
-    await this.#membership?.stop(this.#parts.config.controlledShutdownEnable ? LEAVE_MS_MAX : 0);
+    const withinMs = this.#parts.config.controlledShutdownEnable && !this.#isAbandoned ? LEAVE_MS_MAX : 0;
+    const left = present(this.#membership).stop(withinMs);
+    await present(this.#news).stopping(left, withinMs);
     await this.#changes?.stop();
+  }
+
+  abandon(): void {
+    this.#isAbandoned = true;
+    void this.#membership?.stop(0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -219,7 +227,8 @@ export class ClusterHome implements MetadataHome {
     }
     const owner = `broker-${config.nodeId}`;
     const access = await readEtcdAccess(etcd, endpoints);
-    const { store, position } = await openEtcdStore({ ...access, prefix: etcd.prefix, owner, failed }, [directory]);
+    const options = { ...access, prefix: etcd.prefix, owner, failed, report: warn };
+    const { store, position } = await openEtcdStore(options, [directory]);
     this.#checkpoints = [position];
     return this.#etcd = this.#owned.adopt(store, (store) => store.close());
   }

@@ -45,6 +45,8 @@ export interface MetadataHome extends AsyncDisposable {
   join(listen: () => void): Promise<void>;
   /** Has others take over what this broker leads. Settles when nobody needs it any more, or it has taken too long. */
   leave(): Promise<void>;
+  /** The broker ends, whatever others need of it: `leave()` does not wait for them, or not any more. */
+  abandon(): void;
 }
 
 /** The metadata of a broker that is alone. */
@@ -79,6 +81,8 @@ export class OwnMetadata implements MetadataHome {
   leave(): Promise<void> {
     return Promise.resolve();
   }
+
+  abandon(): void {}
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#store.close();

@@ -69,6 +69,7 @@ export class RunningBroker implements Broker {
     this.#ended = about.ended;
     // A failure ends everything that still runs. Acknowledged records are in the files, and recovery finds them.
     this.closed = about.ended.promise.catch(async (reason) => {
+      parts.home.abandon();
       try {
         await this.#release();
       } catch (error) {

@@ -68,6 +68,7 @@ export async function startMember(
   sharedStore: MetadataStore | null,
 ): Promise<RunningBroker> {
   if (unsupportedReason !== null) throw new StartupError(unsupportedReason);
+  const { signal } = options;
   await using started = new AsyncDisposableStack();
   const config = await configOf(options, started);
   const ended = Promise.withResolvers<void>();
@@ -110,7 +111,8 @@ export async function startMember(
     const compaction = late.compaction = started.use(
       await Compaction.start({ ...place, config, image, watermarks, shards: pool }),
     );
-    await home.join(() => acceptor.start());
+    // A failure ends the wait: a broker whose shards or metadata have failed never becomes active.
+    await Promise.race([home.join(() => acceptor.start()), ended.promise, abortOf(signal)]);
     await createTopics(controller, options.topics ?? []);
     const balancer = balancerOf(controller, pool);
     acceptor.start();
@@ -119,6 +121,15 @@ export async function startMember(
   } catch (error) {
     throw startupFailure(error);
   }
+}
+
+/** Rejects when the start is to end. */
+function abortOf(signal: AbortSignal | undefined): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<void>();
+  const abort = () => reject(new StartupError("The start was ended"));
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted === true) abort();
+  return promise;
 }
 
 function noParts(): LateParts {

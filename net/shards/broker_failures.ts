@@ -28,7 +28,7 @@ export class ClusterFailure extends Error {
 }
 
 const diskErrors = [LogDirectoryError, MetadataStoreError, CheckpointError];
-const startErrors = [...diskErrors, MembershipError, HandoffError, ListenError];
+const startErrors = [...diskErrors, MembershipError, HandoffError, ListenError, DiskFailure, ClusterFailure];
 
 /** Why a broker did not start: errors that the user can fix become a StartupError; all others are bugs and stay as they are. */
 export function startupFailure(error: unknown): unknown {

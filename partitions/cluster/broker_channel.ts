@@ -7,10 +7,11 @@ import type { MembershipCalls } from "./membership_calls.ts";
 /**
  * Why a request has no answer.
  * - refused: nobody listens at the address, so the process is gone; it may have carried out the request before
+ * - secret: the other side has another secret of the cluster; the request was not carried out
  * - lost: the connection failed, or the other side is not the broker that it should be; the request may have been carried out
  * - late: there was no answer in time; the request may be carried out yet
  */
-export type ChannelFailure = "refused" | "lost" | "late";
+export type ChannelFailure = "refused" | "secret" | "lost" | "late";
 
 /** A request that has no answer. */
 export class ChannelRefused extends Error {

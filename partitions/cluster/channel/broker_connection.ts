@@ -10,7 +10,7 @@ import { decodeResponseHeader, encodeRequestHeader, type RequestHeader } from ".
 import { Reader } from "../../../net/protocol/reader.ts";
 import type { Message } from "../../../net/protocol/schema.ts";
 import { Writer } from "../../../net/protocol/writer.ts";
-import { ChannelRefused } from "../broker_channel.ts";
+import { type ChannelFailure, ChannelRefused } from "../broker_channel.ts";
 import type { Endpoint } from "../membership/endpoints.ts";
 import type { MembershipTime } from "../membership/membership_time.ts";
 import { AnswerFrames } from "./answer_frames.ts";
@@ -102,7 +102,7 @@ export class BrokerConnection {
   }
 
   /** Ends the connection, unless it has ended. @returns why it has ended */
-  end(kind: "lost" | "late", why: string): ChannelRefused {
+  end(kind: Exclude<ChannelFailure, "refused">, why: string): ChannelRefused {
     if (this.#ended !== null) return this.#ended;
     const reason = this.#ended = this.#refusal(kind, why);
     this.#socket.close();
@@ -115,7 +115,7 @@ export class BrokerConnection {
     return reason;
   }
 
-  #refusal(kind: "lost" | "late", why: string): ChannelRefused {
+  #refusal(kind: Exclude<ChannelFailure, "refused">, why: string): ChannelRefused {
     const { host, port } = this.#endpoint;
     return new ChannelRefused(kind, `Broker at ${host}:${port}: ${why}`);
   }

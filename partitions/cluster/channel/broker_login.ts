@@ -55,8 +55,11 @@ export async function logIn(connection: BrokerConnection, { nodeId, secret }: Lo
 
 function tokenOf({ errorCode: code, authBytes }: SaslAuthenticateResponse, connection: BrokerConnection): Uint8Array {
   if (code === errorCode.NONE) return authBytes;
-  const why = code === errorCode.SASL_AUTHENTICATION_FAILED
-    ? "it has another secret: barnabas.inter.broker.secret must be the same on all brokers of a cluster"
-    : `it refused the login with ${errorName(code)}`;
-  throw connection.end("lost", why);
+  if (code === errorCode.SASL_AUTHENTICATION_FAILED) {
+    throw connection.end(
+      "secret",
+      "it has another secret: barnabas.inter.broker.secret must be the same on all brokers of a cluster",
+    );
+  }
+  throw connection.end("lost", `it refused the login with ${errorName(code)}`);
 }

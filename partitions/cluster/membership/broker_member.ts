@@ -5,7 +5,7 @@
  * A heartbeat says that the shards turn, too: while one of them hangs, none is sent, so the controller gives what the broker leads to others.
  * Heartbeats leave at intervals, and at once when the image has brought what the next one depends on.
  */
-import { errorCode } from "../../../net/protocol/error_codes.ts";
+import { errorCode, errorName } from "../../../net/protocol/error_codes.ts";
 import { type BrokerChannel, ChannelRefused } from "../broker_channel.ts";
 import { BrokerLife, type LifeRequest, type ProcessIdentity } from "../broker_life.ts";
 import type { ElectedController } from "./elected_controller.ts";
@@ -47,6 +47,8 @@ interface Route {
 
 /** Pauses between requests to be registered. */
 const REGISTRATION_MS_MAX = 500;
+/** So many logins are refused before a start is: another secret does not become the right one. */
+const SECRETS_MAX = 3;
 /** So many answers in a row that the controller's address has no controller mean that its process is gone. */
 const STRANGERS_MAX = 3;
 const { NONE, NOT_CONTROLLER, DUPLICATE_BROKER_REGISTRATION, INCONSISTENT_CLUSTER_ID, INVALID_REGISTRATION } =
@@ -63,8 +65,14 @@ export class BrokerMember {
   #nextRegistrationMs = 0;
   #registrationPauseMs: number;
   #strangers = 0;
+  #secrets = 0;
   /** What the last attempt to be registered met. */
   #obstacle = "no broker is the controller";
+
+  /** What the last attempt to be registered met. */
+  get obstacle(): string {
+    return this.#obstacle;
+  }
 
   /** The process recovers its logs until `join()`. */
   constructor(parts: BrokerMemberParts) {
@@ -185,6 +193,7 @@ export class BrokerMember {
       } else {
         const { errorCode: code, shouldStop } = await route.calls.heartbeat(request.heartbeat);
         this.#answered(code);
+        this.#obstacle = "the controller has not heard of it in time";
         this.life.answered(code === NONE && shouldStop, this.#parts.time.clock.monotonicMs());
         this.#settle();
       }
@@ -192,6 +201,9 @@ export class BrokerMember {
       if (!(error instanceof ChannelRefused)) throw error;
       this.#obstacle = error.message;
       if (error.kind === "refused" && this.#route === route) elected.candidate.depose();
+      if (error.kind === "secret" && ++this.#secrets === SECRETS_MAX) {
+        this.#refuse(`was not registered: ${error.message}`);
+      }
     } finally {
       route.isBusy = false;
     }
@@ -208,7 +220,7 @@ export class BrokerMember {
     this.#answered(code);
     this.#obstacle = code === NONE
       ? "the controller has not done it yet"
-      : `the controller answered with error ${code}`;
+      : `the controller answered with ${errorName(code)}`;
     if (code === DUPLICATE_BROKER_REGISTRATION) this.#refuseDuplicate();
     if (code === INCONSISTENT_CLUSTER_ID) this.#refuse(`belongs to cluster ${clusterId}, and the controller does not`);
     if (code === INVALID_REGISTRATION) this.#refuse("has a log directory that another broker is registered with");

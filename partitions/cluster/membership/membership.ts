@@ -136,6 +136,11 @@ export class Membership implements MembershipCalls {
     return this.#member.life.brokerEpoch;
   }
 
+  /** What the last attempt to be registered met. */
+  get obstacle(): string {
+    return this.#member.obstacle;
+  }
+
   /** Whether this process is the elected controller. */
   get isController(): boolean {
     return this.#elected.isController;
@@ -152,10 +157,10 @@ export class Membership implements MembershipCalls {
   /**
    * Stops in order: others take over what this broker leads; where it is the controller, it stays it until `close()`, so that a lone broker, or all at
    * once, can stop, too. Settles when they have, or the time is over; the shards still serve until then.
-   * @param withinMs how long it takes at most
+   * @param withinMs how long it takes at most; a later call may shorten it
    */
   async stop(withinMs: number): Promise<void> {
-    if (!this.#hasFailed && this.#closing === null) await this.#member.stop(withinMs);
+    if (this.#closing === null) await this.#member.stop(this.#hasFailed ? 0 : withinMs);
   }
 
   /** Leaves: no heartbeats, no candidacy, no image. Settles when the store has been told, if it answers. Idempotent. */

@@ -15,6 +15,7 @@ import { MetadataStoreError } from "../store/store.ts";
 import { chunksUntilAborted, unlessAborted } from "./abortable.ts";
 import type { EtcdLimits } from "./etcd_limits.ts";
 import type { EtcdPosition } from "./etcd_position.ts";
+import { EtcdSilence } from "./etcd_silence.ts";
 import { refusedVersion } from "./etcd_version.ts";
 import { answeredFailure, connectionFailure, GatewayFailure, ownCode } from "./gateway_failure.ts";
 import type { AnswerHeader } from "./gateway_messages.ts";
@@ -71,6 +72,7 @@ export class EtcdClient implements Disposable {
   readonly #limits: EtcdLimits;
   readonly #clock: Clock;
   readonly #http: Deno.HttpClient;
+  readonly #silence: EtcdSilence;
   #preferred = 0;
   #token: string | null = null;
   #loggingIn: Promise<void> | null = null;
@@ -78,7 +80,12 @@ export class EtcdClient implements Disposable {
   /** @param access at least one endpoint @throws MetadataStoreError when an endpoint is no URL */
   constructor(
     access: EtcdAccess,
-    { position, limits, clock = systemClock }: { position: EtcdPosition; limits: EtcdLimits; clock?: Clock },
+    { position, limits, clock = systemClock, report = () => {} }: {
+      position: EtcdPosition;
+      limits: EtcdLimits;
+      clock?: Clock;
+      report?: (sentence: string) => void;
+    },
   ) {
     this.#members = access.endpoints.map((text) => ({ url: urlOf(text), isChecked: false }));
     if (this.#members.length === 0) throw new MetadataStoreError("No endpoint of etcd is named");
@@ -86,6 +93,7 @@ export class EtcdClient implements Disposable {
     this.#position = position;
     this.#limits = limits;
     this.#clock = clock;
+    this.#silence = new EtcdSilence(clock, report);
     const { caCerts, cert, key } = access.tls ?? {};
     this.#http = Deno.createHttpClient({
       ...(caCerts === undefined ? {} : { caCerts: [...caCerts] }),
@@ -143,6 +151,7 @@ export class EtcdClient implements Disposable {
       if (proof === "read" && revision < seenBefore) {
         throw new GatewayFailure("unknown", `it answers with revision ${revision}, after ${seenBefore} was seen`);
       }
+      this.#silence.answered();
       return answer;
     } catch (error) {
       throw this.#failed(member, error, { token });
@@ -197,7 +206,9 @@ export class EtcdClient implements Disposable {
       if (this.#token === token) this.#token = null;
       return new GatewayFailure("unsent", failure.message, failure.code);
     }
-    if (failure.kind !== "refused" && !failure.isTooLarge) this.leave(member.url);
+    if (failure.kind === "refused" || failure.isTooLarge) return failure;
+    this.#silence.failed(failure.message);
+    this.leave(member.url);
     return failure;
   }
 

@@ -43,6 +43,8 @@ export interface EtcdStoreOptions extends EtcdAccess {
   readonly limits?: Partial<EtcdLimits>;
   /** Called once, when the store has failed for good. */
   readonly failed?: (error: MetadataStoreError) => void;
+  /** Gets a sentence for the operator. */
+  readonly report?: (sentence: string) => void;
 }
 
 /** The store. */
@@ -72,7 +74,8 @@ export class EtcdStore implements MetadataStore, VersionsReader {
     this.#options = options;
     this.watchCounts = this.#counts;
     this.#position = new EtcdPosition(options.memory ?? null);
-    const client = this.#client = new EtcdClient(options, { position: this.#position, limits });
+    const { report = () => {} } = options;
+    const client = this.#client = new EtcdClient(options, { position: this.#position, limits, report });
     const leases = this.#leases = new EtcdLeases(client, { limits });
     this.#reads = new EtcdReads({ client, prefix, limits });
     const slotOwner = { prefix, owner, session: randomUuid() };
