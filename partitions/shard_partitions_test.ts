@@ -319,10 +319,10 @@ Deno.test("ShardPartitions.ask() deletes records of its own and of another shard
     assert.equal(partitions.inFlight, 0);
   }
   const expected = [
-    { refusal: null, logStartOffset: 1, tag: 0 },
-    { refusal: null, logStartOffset: 2, tag: 1 },
-    { refusal: "offset-out-of-range", logStartOffset: -1, tag: 2 },
-    { refusal: null, logStartOffset: 3, tag: 3 },
+    { refusal: null, logStartOffset: 1, lowWatermark: 1, tag: 0 },
+    { refusal: null, logStartOffset: 2, lowWatermark: 2, tag: 1 },
+    { refusal: "offset-out-of-range", logStartOffset: -1, lowWatermark: -1, tag: 2 },
+    { refusal: null, logStartOffset: 3, lowWatermark: 3, tag: 3 },
   ];
   assert.deepEqual(answers.deleted, [...expected, ...expected]);
   assert.equal(world.table.read(OTHER.slot, emptyWatermarks()).logStartOffset, 3);

@@ -137,7 +137,8 @@ export class ClusterHome implements MetadataHome {
       this.#changes = this.#owned.use(new code.SharedChanges(parts, { store, follower, incarnation, failed }));
       return this.#changes;
     };
-    this.#control = { store, changes, membership } satisfies Partial<ControllerOptions>;
+    const { rowProposals } = membership;
+    this.#control = { store, changes, membership, rowProposals } satisfies Partial<ControllerOptions>;
   }
 
   follow(): void {

@@ -24,7 +24,7 @@ export interface MetadataHome extends AsyncDisposable {
   /** Whether other brokers share it. */
   readonly isShared: boolean;
   /** What the controller uses beyond what each has; after `open()`. */
-  readonly control: Pick<ControllerOptions, "store" | "changes" | "membership">;
+  readonly control: Pick<ControllerOptions, "store" | "changes" | "membership" | "rowProposals">;
   /** For the mark of a clean stop: the epoch of this process's registration, -1 without one. */
   readonly brokerEpoch: number;
   /** By which brokers prove to each other who they are, null without others; after `clusterIdOf()`. */

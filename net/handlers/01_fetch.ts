@@ -19,7 +19,7 @@ import { api, type Handler } from "../requests/api.ts";
 import { ActivePartitions } from "../requests/fetch/active_partitions.ts";
 import { FetchOperation } from "../requests/fetch/fetch_operation.ts";
 import { FetchSessions } from "../requests/fetch/fetch_sessions.ts";
-import { claimedReplica, isProved } from "../requests/fetch/fetching_replica.ts";
+import { claimedReplica, isProved } from "../requests/replication/fetching_replica.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { type FetchRequest, fetchRequest, type FetchResponse, fetchResponse } from "../protocol/messages/01_fetch.ts";
 

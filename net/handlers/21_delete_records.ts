@@ -9,7 +9,8 @@
  * file once a minute, and an unclean stop may undo what it answered since.) Disk space is freed later: segments entirely below
  * the log start are renamed at once and removed after `file.delete.delay.ms`.
  *
- * Not done: the timeout, which is for replicas that follow slowly.
+ * Where a partition has followers, the answer is sent when they have moved their log starts, too, or with REQUEST_TIMED_OUT; the log start
+ * has moved nevertheless (low_watermark_wait.ts).
  */
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import { hasCleanupPolicy } from "../../partitions/config/topics/topic_configs.ts";
@@ -27,6 +28,7 @@ import { api } from "../requests/api.ts";
 import { askControl } from "../requests/control/control_question.ts";
 import { answeredTopics, gather, type GatheredTopic } from "../requests/gather.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
+import { LowWatermarkWait, type PendingDeletion } from "../requests/replication/low_watermark_wait.ts";
 import { isFailure } from "../shards/shard_messages.ts";
 
 /** The row of DeleteRecords. */
@@ -51,7 +53,11 @@ interface Part {
   readonly partitionIndex: number;
   readonly lowWatermark: number;
   readonly errorCode: number;
+  /** What the low watermark has to reach. */
+  readonly target: number;
 }
+
+type Topics = MadeList<GatheredTopic<Part>>;
 
 /** Handles DeleteRecords. */
 export function handleDeleteRecords(
@@ -69,12 +75,19 @@ export function handleDeleteRecords(
       refuseTopic: (topic) => refuseTopic(topic, services.config),
       ask: ({ offset }) => offset < HIGH_WATERMARK ? errorCode.OFFSET_OUT_OF_RANGE : { offset },
       leaderEpochOf: () => NO_EPOCH,
-      part: ({ partitionIndex }, code, { logStartOffset }): Part => {
-        return { partitionIndex, lowWatermark: logStartOffset, errorCode: code };
+      part: ({ partitionIndex, offset }, code, { logStartOffset, lowWatermark }): Part => {
+        const target = offset === HIGH_WATERMARK ? logStartOffset : offset;
+        return { partitionIndex, lowWatermark, errorCode: code, target };
       },
       respond: (topics, hasMoved) => {
-        if (hasMoved) saveAndRespond(topics, exchange, services);
-        else exchange.respond({ topics: answeredTopics(topics) });
+        const respond = (answered: Topics) => exchange.respond({ topics: answeredTopics(answered) });
+        if (!hasMoved) return respond(topics);
+        saveLogStarts(topics, { exchange, services }, () => {
+          const pending = pendingOf(topics);
+          if (pending.length === 0) return respond(topics);
+          const done = () => respond(withPending(topics, pending));
+          new LowWatermarkWait({ pending, timeoutMs: request.timeoutMs, exchange, services, done }).start();
+        });
       },
     },
     exchange,
@@ -88,18 +101,44 @@ function refuseTopic({ isInternal, configs }: TopicImage, config: BrokerConfig):
   return isKept ? errorCode.POLICY_VIOLATION : errorCode.NONE;
 }
 
-/** Makes the log starts durable, and answers. */
-function saveAndRespond(
-  topics: MadeList<GatheredTopic<Part>>,
-  exchange: Exchange<DeleteRecordsResponse>,
-  { control }: ShardServices,
+/** Makes the log starts durable; answers if they cannot be. @param saved continues */
+function saveLogStarts(
+  topics: Topics,
+  { exchange, services: { control } }: { exchange: Exchange<DeleteRecordsResponse>; services: ShardServices },
+  saved: () => void,
 ): void {
   askControl({ name: "saveLogStarts", args: {} }, { control, exchange }, (result) => {
-    const answered = isFailure(result)
-      ? topics.map(({ name, partitions }) => ({ name, partitions: partitions.map(refuseUnsaved) }))
-      : topics;
+    if (!isFailure(result)) return saved();
+    const answered = topics.map(({ name, partitions }) => ({ name, partitions: partitions.map(refuseUnsaved) }));
     exchange.respond({ topics: answeredTopics(answered) });
   });
+}
+
+/** The partitions whose followers have not moved their log starts. */
+function pendingOf(topics: Topics): PendingDeletion[] {
+  const pending: PendingDeletion[] = [];
+  for (const { name: topic, partitions } of topics) {
+    for (const { partitionIndex, lowWatermark, errorCode: code, target } of partitions) {
+      if (code !== errorCode.NONE || lowWatermark >= target) continue;
+      pending.push({ topic, partitionIndex, target, lowWatermark, errorCode: code });
+    }
+  }
+  return pending;
+}
+
+/** The answer with what has become of those. */
+function withPending(topics: Topics, pending: readonly PendingDeletion[]): Topics {
+  const keyOf = (topic: string, partition: number) => `${topic}/${partition}`;
+  const ended = new Map(pending.map((one) => [keyOf(one.topic, one.partitionIndex), one]));
+  return topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map((part) => {
+      const { errorCode = part.errorCode, lowWatermark = part.lowWatermark } = ended.get(
+        keyOf(name, part.partitionIndex),
+      ) ?? {};
+      return { ...part, errorCode, lowWatermark };
+    }),
+  }));
 }
 
 /** Refuses a partition whose log start has moved although a crash could undo it. The client asks again. */

@@ -39,9 +39,13 @@ for (const version of servedVersions(21)) {
     const { exchange, calls, deletions } = run([of("t", [0, 5], [2, -1])], version);
     assert.deepEqual(deletions.map(({ slot, ask }) => [slot, ask.offset]), [[0, 5], [2, -1]]);
     const [first, second] = deletions;
-    second?.waiter.onAnswer(second.tag, { refusal: null, logStartOffset: toOffset(77) });
+    second?.waiter.onAnswer(second.tag, { refusal: null, logStartOffset: toOffset(77), lowWatermark: toOffset(77) });
     assert.equal(calls.length, 0);
-    first?.waiter.onAnswer(first.tag, { refusal: "offset-out-of-range", logStartOffset: toOffset(-1) });
+    first?.waiter.onAnswer(first.tag, {
+      refusal: "offset-out-of-range",
+      logStartOffset: toOffset(-1),
+      lowWatermark: toOffset(-1),
+    });
     assert.deepEqual([calls.map(({ name }) => name), exchange.isAnswered], [["saveLogStarts"], false]);
     calls[0]?.answer({});
     assert.deepEqual(exchange.answer.topics, [{
@@ -56,7 +60,11 @@ for (const version of servedVersions(21)) {
 
 Deno.test("handleDeleteRecords() answers KAFKA_STORAGE_ERROR for moved log starts when their checkpoint cannot be written", () => {
   const { exchange, calls, deletions } = run([of("t", [0, 5], [9, 5])]);
-  deletions[0]?.waiter.onAnswer(deletions[0].tag, { refusal: null, logStartOffset: toOffset(5) });
+  deletions[0]?.waiter.onAnswer(deletions[0].tag, {
+    refusal: null,
+    logStartOffset: toOffset(5),
+    lowWatermark: toOffset(5),
+  });
   calls[0]?.answer({ failure: "the disk is full" });
   assert.deepEqual(exchange.answer.topics[0]?.partitions, [
     { partitionIndex: 0, lowWatermark: -1, errorCode: errorCode.KAFKA_STORAGE_ERROR },
@@ -89,7 +97,7 @@ Deno.test("handleDeleteRecords() uses the last offset of a partition that is nam
   const { exchange, calls, deletions } = run([of("t", [0, 5], [0, 4]), of("none", [0, 1]), of("t", [0, 3], [1, 2])]);
   assert.deepEqual(deletions.map(({ slot, ask }) => [slot, ask.offset]), [[0, 3], [1, 2]]);
   for (const { waiter, tag, ask: { offset } } of deletions) {
-    waiter.onAnswer(tag, { refusal: null, logStartOffset: toOffset(offset) });
+    waiter.onAnswer(tag, { refusal: null, logStartOffset: toOffset(offset), lowWatermark: toOffset(offset) });
   }
   calls[0]?.answer({});
   assert.deepEqual(exchange.answer.topics.map(({ name, partitions }) => [name, partitions.length]), [["t", 2], [

@@ -1,5 +1,6 @@
 /** What tests of partitions ask and get. Tests only. */
 import { deleteRecords } from "../questions/delete_records.ts";
+import type { Offset } from "../../storage/base/units.ts";
 import { epochEnd } from "../questions/epoch_end.ts";
 import { listOffsets } from "../questions/list_offsets.ts";
 import type { Answered, AnswerWaiter, Question } from "../questions/question.ts";
@@ -20,7 +21,7 @@ export class Answers implements AppendWaiter, ReadWaiter {
   readonly read: (ReadOutcome & { tag: number })[] = [];
   readonly listed: (ListOffsetOutcome & { tag: number })[] = [];
   readonly ended: (EpochEndOutcome & { tag: number })[] = [];
-  readonly deleted: (DeletionOutcome & { tag: number })[] = [];
+  readonly deleted: (DeletionOutcome & { lowWatermark: Offset; tag: number })[] = [];
   /** The waiter for answers to a question. */
   readonly listing = asking(listOffsets, this.listed);
   readonly ending = asking(epochEnd, this.ended);

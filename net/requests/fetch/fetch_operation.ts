@@ -27,7 +27,7 @@ import type { RequestExchange } from "../exchange.ts";
 import { codeOf, type FetchPart, fetchPart, hasNews, isUnled, PartitionAnswer } from "./fetch_part.ts";
 import type { FetchInterest } from "./fetch_interest.ts";
 import { type FetchPlan, moveToEnd } from "./fetch_sessions.ts";
-import { claimedReplica, type FetchingReplica, isProved } from "./fetching_replica.ts";
+import { claimedReplica, type FetchingReplica, isProved } from "../replication/fetching_replica.ts";
 import type { ShardServices } from "../handler.ts";
 import { CurrentLeaders, refuseUnled } from "../leadership.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
