@@ -21,10 +21,10 @@ import {
 } from "../../partitions/mod.ts";
 import { type Clock, closeDescriptor, type FileSystem, type NativeMemory, READABLE } from "../../storage/mod.ts";
 import { takenContextOf, transferOf } from "../shards/connection_transfer.ts";
+import { HEAP_GROWTH_BYTES, HeapGarbage } from "../shards/heap_garbage.ts";
 import type { FileRange } from "../shards/cold_reader.ts";
 import type { Connection, ConnectionShard } from "./connection.ts";
 import { DirtyConnections } from "./dirty_connections.ts";
-import { HeapGarbage } from "./heap_garbage.ts";
 import { IDLE, IdleConnections } from "./idle_connections.ts";
 import { Writer } from "../protocol/writer.ts";
 import { type DescriptorUser, Reactor } from "./reactor.ts";
@@ -101,7 +101,7 @@ export class Shard implements ConnectionShard {
   #leavesGrants = false;
   readonly #mayContinue = () => !this.#budget.isSpent;
   readonly #dirty: DirtyConnections;
-  readonly #garbage = new HeapGarbage();
+  readonly #garbage = new HeapGarbage(HEAP_GROWTH_BYTES.shard);
 
   /** @param parts the shard's pieces */
   constructor(parts: ShardParts) {

@@ -29,6 +29,7 @@ import {
 import { returnFreedMemory } from "../../storage/control.ts";
 import type { AcceptedConnection } from "../accept/acceptor.ts";
 import { sendConnection } from "./connection_transfer.ts";
+import { HEAP_GROWTH_BYTES, HeapGarbage } from "./heap_garbage.ts";
 import { MemoryReturn } from "./memory_return.ts";
 import type { ShardPoolEvents } from "./pool_events.ts";
 import type { StartProgress } from "./start_progress.ts";
@@ -83,6 +84,7 @@ export class ShardPool {
   readonly #jobs: ShardJobs;
   readonly #cleanings = new Map<number, PromiseWithResolvers<CleaningAnswer>>();
   readonly #memoryReturn = new MemoryReturn({ turnsCount: () => this.#turnsCount, returnMemory: returnFreedMemory });
+  readonly #garbage = new HeapGarbage(HEAP_GROWTH_BYTES.main);
   #isStarted = false;
   #stopping: Promise<void> | null = null;
   /** The workers have ended and their eventfds are closed, so nothing may be sent to them. */
@@ -358,6 +360,7 @@ export class ShardPool {
 
   #answer(shard: number, id: number, name: ControlCallName, args: unknown): void {
     assert(this.#control !== null, "shards call only after the start");
+    this.#garbage.look(performance.now());
     this.#control.call(name, args as ControlCalls[ControlCallName]["args"]).then(
       (result) => this.#post(shard, { type: "reply", id, result }),
       (error: unknown) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { HeapGarbage, type OldGeneration, ownHeap } from "./heap_garbage.ts";
+import { HEAP_GROWTH_BYTES, HeapGarbage, type OldGeneration, ownHeap } from "./heap_garbage.ts";
 
 const MIB = 1024 * 1024;
 /** Longer than the time between two looks. */
@@ -18,7 +18,7 @@ class FakeHeap implements OldGeneration {
 /** A watched heap; `sizes` are what the looks find, in MiB. */
 function watch() {
   const heap = new FakeHeap();
-  const garbage = new HeapGarbage(heap);
+  const garbage = new HeapGarbage(HEAP_GROWTH_BYTES.shard, heap);
   let nowMs = 0;
   const look = (sizes: readonly number[], everyMs = LOOK_MS) => {
     for (const size of sizes) {
@@ -30,14 +30,14 @@ function watch() {
   return { heap, look };
 }
 
-Deno.test("HeapGarbage requests a collection when the old generation has grown by 20 MiB since it was smallest", () => {
+Deno.test("HeapGarbage requests a collection when the old generation has grown by 16 MiB since it was smallest", () => {
   const { look } = watch();
-  assert.equal(look([30, 40, 49]), 0);
+  assert.equal(look([30, 40, 45]), 0);
   assert.equal(look([51]), 1);
   assert.equal(look([60, 70]), 1, "the collection takes its time");
   assert.equal(look([78]), 2, "it grew by half again");
-  assert.equal(look([25, 35, 44]), 2, "the collection has ended");
-  assert.equal(look([46]), 3);
+  assert.equal(look([25, 35, 40]), 2, "the collection has ended");
+  assert.equal(look([42]), 3);
 });
 
 Deno.test("HeapGarbage lets a large heap grow by half, and a heap that lives stay", () => {
