@@ -26,6 +26,7 @@ export const lateModules: readonly string[] = [
   "partitions/authentication/salted_secret.ts",
   "partitions/coordinators/groups/group_coordinator.ts",
   "net/requests/authentication/broker_authentication.ts",
+  "net/shards/fetching/shard_fetching.ts",
   "storage/inspection/commands.ts",
   "partitions/metadata/etcd/etcd_position_file.ts",
   "partitions/metadata/etcd/etcd_store.ts",

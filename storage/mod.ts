@@ -28,7 +28,16 @@ export type {
   ReadResult,
   UncommittedTraces,
 } from "./log/log_types.ts";
-export { baseSequence, BATCH_HEADER_BYTES, codec, codecNames, producerId } from "./records/record_batch.ts";
+export {
+  baseOffset,
+  baseSequence,
+  BATCH_HEADER_BYTES,
+  BATCH_STEP_BYTES,
+  codec,
+  codecNames,
+  partitionLeaderEpoch,
+  producerId,
+} from "./records/record_batch.ts";
 export { listRecordErrors, type RecordErrorBudget, type RecordErrors } from "./records/record_errors.ts";
 export { transcodeBatch, transcodeUs } from "./records/batch_intake.ts";
 export type { CodecAnswer, CodecWork, SearchWork } from "./codec_workers/codec_messages.ts";

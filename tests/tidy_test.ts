@@ -149,6 +149,18 @@ Deno.test("tidy: the main isolate loads what follows an etcd for a broker with e
   assert.deepEqual(ofEtcd(runtimeClosure("main.ts", byPath, { isSameIsolate: true, isAtStart: true })), []);
 });
 
+Deno.test("tidy: a shard loads what follows other brokers in a broker that is one of several, not at its start", () => {
+  const following = (loaded: ReadonlySet<string>) =>
+    [...loaded].filter((path) =>
+      /\/(?:fetching\/shard_fetching|fetcher\/fetchers|reactor\/outgoing_connections?|dialing|outgoing_dials)\.ts$/
+        .test(path)
+    );
+  for (const [isolate, count] of [["net/shards/shard_worker.ts", 4], ["main.ts", 2]] as const) {
+    assert.equal(following(runtimeClosure(isolate, byPath, { isSameIsolate: true })).length, count, isolate);
+    assert.deepEqual(following(runtimeClosure(isolate, byPath, { isSameIsolate: true, isAtStart: true })), [], isolate);
+  }
+});
+
 Deno.test("tidy: no files import each other in a circle, types, tests and benchmarks included", () => {
   const circlesOf = (texts: Record<string, string>) =>
     importCircles(Object.entries(texts).map(([path, text]) => sourceFile(path, text)));

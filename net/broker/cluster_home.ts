@@ -13,6 +13,7 @@ import type { BrokerConfig } from "../../partitions/config/broker/broker_config.
 import type { Listener } from "../../partitions/config/broker/listeners.ts";
 import { VERSION } from "../../partitions/config/version.ts";
 import {
+  atIntervals,
   type Changes,
   type ChangesParts,
   type CheckpointKind,
@@ -32,6 +33,7 @@ import {
 import { systemClock } from "../../storage/control.ts";
 import { MembershipNews } from "./membership_news.ts";
 import type { MetadataHome } from "./metadata_home.ts";
+import { type DialingShards, OutgoingDials } from "./outgoing_dials.ts";
 
 /** How long a broker that stops waits for others to take over what it leads. Source: Kafka's BrokerLifecycleManager, 5 minutes. */
 const LEAVE_MS_MAX = 300_000;
@@ -51,6 +53,9 @@ export interface ClusterHomeParts {
   warn(sentence: string): void;
   inform(sentence: string): void;
 }
+
+/** How long a connection to another broker with its login may take. Source: Kafka's socket.connection.setup.timeout.ms. */
+const CONNECT_MS_MAX = 10_000;
 
 type Membership = ReturnType<ClusterParts["Membership"]["open"]>;
 type SharedChanges = InstanceType<ClusterParts["SharedChanges"]>;
@@ -139,6 +144,12 @@ export class ClusterHome implements MetadataHome {
     };
     const { rowProposals } = membership;
     this.#control = { store, changes, membership, rowProposals } satisfies Partial<ControllerOptions>;
+  }
+
+  dialsFor(shards: DialingShards): OutgoingDials {
+    const { code, config: { nodeId }, warn } = this.#parts;
+    const dial = code.brokerDial({ nodeId, secret: this.#secret, timeoutMs: CONNECT_MS_MAX });
+    return new OutgoingDials(dial, { shards, report: atIntervals(warn) });
   }
 
   follow(): void {

@@ -18,6 +18,7 @@ import {
   type MetadataStore,
   SqliteStore,
 } from "../../partitions/control.ts";
+import type { DialingShards, OutgoingDials } from "./outgoing_dials.ts";
 
 /** The metadata of one broker. It is disposed of after the shards have ended, and before the log directories are unlocked. */
 export interface MetadataHome extends AsyncDisposable {
@@ -39,6 +40,8 @@ export interface MetadataHome extends AsyncDisposable {
   clusterIdOf(found: string | null, directory: string): Promise<string | null>;
   /** Opens the store. @param ports of the listeners */
   open(directories: LogDirectories, ports: readonly number[]): Promise<void>;
+  /** Makes the connections to other brokers that shards ask for; null where nobody asks. */
+  dialsFor(shards: DialingShards): OutgoingDials | null;
   /** Passes on what other brokers change. */
   follow(): void;
   /** Joins the other brokers. @param listen has to be called before they can reach this one */
@@ -70,6 +73,10 @@ export class OwnMetadata implements MetadataHome {
 
   open({ storePath }: LogDirectories): Promise<void> {
     return this.#store.open(storePath);
+  }
+
+  dialsFor(): null {
+    return null;
   }
 
   follow(): void {}

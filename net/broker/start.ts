@@ -39,6 +39,7 @@ import {
 } from "./broker_parts.ts";
 import type { MetadataHome } from "./metadata_home.ts";
 import { inform, warn } from "./operator_log.ts";
+import type { OutgoingDials } from "./outgoing_dials.ts";
 import { RunningBroker } from "./running_broker.ts";
 
 /**
@@ -60,6 +61,7 @@ interface LateParts {
   controller: Controller | null;
   checkpoints: Checkpoints | null;
   compaction: Compaction | null;
+  dials: OutgoingDials | null;
 }
 
 /** Starts a broker. @param sharedStore the store of a cluster whose brokers run in this process; null by default @throws as startBroker() */
@@ -94,6 +96,8 @@ export async function startMember(
     await Promise.all([home.open(directories, ports), checked]);
     const controller = late.controller = controllerOf(home, { config, pool, descriptors, late });
     const loaded = await load(controller, directories);
+    late.dials = home.dialsFor(pool);
+    started.defer(() => late.dials?.[Symbol.dispose]());
     late.notice = noticeOf(directories, { config, shardsCount, ports });
     const shared = { ...config, interBrokerSecret: home.secret ?? config.interBrokerSecret };
     const settings = await shardSettings(shared, directories, { ...loaded, resources, report: warn });
@@ -133,7 +137,15 @@ function abortOf(signal: AbortSignal | undefined): Promise<void> {
 }
 
 function noParts(): LateParts {
-  return { directories: null, notice: null, limits: null, controller: null, checkpoints: null, compaction: null };
+  return {
+    directories: null,
+    notice: null,
+    limits: null,
+    controller: null,
+    checkpoints: null,
+    compaction: null,
+    dials: null,
+  };
 }
 
 function poolOf(resources: ShardResources, late: LateParts, onFailure: (error: Error) => void): ShardPool {
@@ -142,6 +154,7 @@ function poolOf(resources: ShardResources, late: LateParts, onFailure: (error: E
     onRetention: (event) => late.notice?.receive(event),
     onClosed: (peers) => late.limits?.onClosed(peers),
     onCleaningNotice: (notice) => late.compaction?.receive(notice),
+    onConnect: (shard, wanted) => void late.dials?.connect(shard, wanted),
     onCacheDoubtful: () => late.directories?.caches.forEach((cache) => cache.doubt()),
     onFailure,
   });

@@ -13,6 +13,7 @@ import {
   type Inbox,
   ISOLATE,
   type IsolateTable,
+  message,
   type Outbox,
   type Purgatory,
   type RingRecord,
@@ -41,6 +42,14 @@ import { assert } from "../../storage/base/assert.ts";
 const ENCODED_ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 /** Longest sleep without a deadline. Waking this often costs nothing, and limits the delay if a wake-up is ever missed. */
 const SLEEP_MS_MAX = 1000;
+
+/** The shard's connections to other brokers (outgoing_connections.ts). */
+export interface OutgoingReceiver {
+  /** Takes a connection over. @param id under which it was asked for */
+  receive(id: number, fd: number): void;
+  /** Closes all of them, for good. */
+  close(): void;
+}
 
 /** What a shard is built from. */
 export interface ShardParts {
@@ -88,12 +97,14 @@ export class Shard implements ConnectionShard {
   /** Requests that are carried out over several turns. */
   readonly slices: Slices;
   readonly #parts: ShardParts;
-  readonly #reactor = new Reactor();
+  /** Watches the descriptors of the shard. */
+  readonly reactor = new Reactor();
   readonly #connections: ShardConnections;
   readonly #idle: IdleConnections;
   /** Created once, because a turn allocates nothing. */
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
+  #outgoing: OutgoingReceiver | null = null;
   /** Duration of all waits in total. */
   #waitedMs = 0;
   readonly #budget: TurnBudget;
@@ -111,10 +122,10 @@ export class Shard implements ConnectionShard {
     this.fs = parts.fs;
     this.requestBytesMax = parts.requestBytesMax;
     this.answers = new AnswerMemory(parts.outboxes.length);
-    this.#reactor.register(parts.eventFd, READABLE, wakeUp(parts.inbox));
+    this.reactor.register(parts.eventFd, READABLE, wakeUp(parts.inbox));
     this.#budget = new TurnBudget(parts.clock);
     this.slices = new Slices(this.#budget, () => parts.partitions.isCrowded);
-    this.#connections = new ShardConnections(this.#reactor, parts, this);
+    this.#connections = new ShardConnections(this.reactor, parts, this);
     this.#idle = new IdleConnections(parts.connectionsMaxIdleMs, parts.clock.monotonicMs());
     this.#dirty = new DirtyConnections({ connections: this.#connections, idle: this.#idle, budget: this.#budget });
   }
@@ -131,6 +142,11 @@ export class Shard implements ConnectionShard {
   /** Sets where requests go. Called before the first turn. */
   setRouter(router: Router): void {
     this.#router = router;
+  }
+
+  /** Sets who takes connections to other brokers. Called before the first turn, in a broker that is one of several. */
+  setOutgoing(outgoing: OutgoingReceiver): void {
+    this.#outgoing = outgoing;
   }
 
   /** Runs turns until `shouldYield` says that the isolate's own event loop is needed. */
@@ -194,6 +210,7 @@ export class Shard implements ConnectionShard {
 
   /** Closes every connection. Connections that are transferred to it afterwards are closed at once. */
   disconnect(): void {
+    this.#outgoing?.close();
     this.#connections.disconnect();
   }
 
@@ -204,7 +221,7 @@ export class Shard implements ConnectionShard {
       const transfer = transferOf(record);
       if (transfer !== null) closeDescriptor(transfer.fd);
     });
-    this.#reactor[Symbol.dispose]();
+    this.reactor[Symbol.dispose]();
   }
 
   #turn(timeoutMs: number): void {
@@ -213,7 +230,7 @@ export class Shard implements ConnectionShard {
     this.#garbage.look(nowMs);
     this.#budget.beginPart(turnPart.requests);
     this.memory.grantWaiting(this.#mayContinue);
-    this.#reactor.serve(this.#budget);
+    this.reactor.serve(this.#budget);
     this.#budget.beginPart(turnPart.slices);
     this.slices.runWaiting();
     this.#budget.beginPart(turnPart.mail);
@@ -233,7 +250,7 @@ export class Shard implements ConnectionShard {
     const { inbox } = this.#parts;
     const parked = timeoutMs > 0 && inbox.park();
     const waitsFromMs = this.#budget.nowMs;
-    this.#reactor.wait(parked ? timeoutMs : 0);
+    this.reactor.wait(parked ? timeoutMs : 0);
     const nowMs = this.#budget.begin();
     if (parked) {
       inbox.unpark();
@@ -245,7 +262,7 @@ export class Shard implements ConnectionShard {
   /** How long to wait: 0 while a turn left something to do. */
   #timeoutMs(): number {
     const { purgatory, coordinators, partitions, outboxes } = this.#parts;
-    if (this.#leavesGrants || this.#reactor.hasReady || !this.#dirty.isEmpty || purgatory.hasMarked) return 0;
+    if (this.#leavesGrants || this.reactor.hasReady || !this.#dirty.isEmpty || purgatory.hasMarked) return 0;
     if (partitions.hasProgress || coordinators.hasGathered || this.slices.isRunnable || this.memory.hasRoomForWaiting) {
       return 0;
     }
@@ -288,6 +305,11 @@ export class Shard implements ConnectionShard {
   /** @returns whether it may have been long work: a request to coordinators, or their answer, has up to thousands of elements */
   #onRecord(sender: number, record: RingRecord): boolean {
     const transfer = transferOf(record);
+    if (transfer?.role === message.connectionRole.outgoing) {
+      if (this.#outgoing === null) closeDescriptor(transfer.fd);
+      else this.#outgoing.receive(transfer.peer, transfer.fd);
+      return false;
+    }
     if (transfer !== null) {
       const connection = this.#connections.receive(sender, transfer);
       if (connection !== null) this.#idle.markActive(connection);

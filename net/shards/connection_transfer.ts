@@ -12,8 +12,10 @@ export interface ConnectionTransfer {
   readonly listener: number;
   /** How often one shard has transferred it to another. */
   readonly transfers: number;
-  /** Number by which the main isolate counts it (connection_limits.ts). */
+  /** Number by which the main isolate counts it (connection_limits.ts), or under which the shard has asked for it. */
   readonly peer: number;
+  /** Who made it: message.connectionRole; a client by default. */
+  readonly role?: number;
   /** Position of its context in the arena of the shard that transfers it; absent while it has none. */
   readonly context?: ContextRange;
 }
@@ -33,6 +35,7 @@ export function sendConnection(outbox: Outbox, transfer: ConnectionTransfer): vo
   ints[int + message.connection.peer] = transfer.peer;
   ints[int + message.connection.block] = transfer.context?.block ?? 0;
   ints[int + message.connection.length] = transfer.context?.length ?? 0;
+  ints[int + message.connection.role] = transfer.role ?? message.connectionRole.client;
   outbox.commit();
 }
 
@@ -45,6 +48,7 @@ export function transferOf({ ints, int }: RingRecord): ConnectionTransfer | null
     listener: ints[int + message.connection.listener] as number,
     transfers: ints[int + message.connection.transfers] as number,
     peer: ints[int + message.connection.peer] as number,
+    role: ints[int + message.connection.role] as number,
     context: length === 0 ? undefined : { block: ints[int + message.connection.block] as number, length },
   };
 }

@@ -3,6 +3,14 @@
  */
 import type { CleaningNotice, RetentionEvent } from "../../partitions/control.ts";
 
+/** A connection to another broker. */
+export interface WantedConnection {
+  /** Number under which the shard asks. */
+  readonly id: number;
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Callbacks of the pool. */
 export interface ShardPoolEvents {
   /** A log was recovered or could not be opened. @param text a sentence for the operator */
@@ -15,6 +23,8 @@ export interface ShardPoolEvents {
   onCleaningNotice(notice: CleaningNotice): void;
   /** A log could not be opened or was cut off, a flush failed, or a log went offline: a start must not believe the page cache. */
   onCacheDoubtful(): void;
+  /** A shard wants a connection to another broker; `ShardPool.handOut()` or `ShardPool.refuse()` answers. */
+  onConnect(shard: number, wanted: WantedConnection): void;
   /** A shard failed; all others are being stopped. */
   onFailure(error: Error): void;
 }

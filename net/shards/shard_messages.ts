@@ -61,6 +61,8 @@ export type ToShard =
   /** Compaction: answered by "cleaning". */
   | { readonly type: "clean"; readonly id: number; readonly request: CleaningRequest }
   | { readonly type: "found"; readonly id: number; readonly record: FoundRecord }
+  /** There is no connection to another broker. Answers "connect", if no connection comes through the ring. */
+  | { readonly type: "connectRefused"; readonly id: number }
   /** Close all connections and return what other shards lent. */
   | { readonly type: "drain" }
   /** Close all logs and end. At this point no shard borrows anything. */
@@ -107,6 +109,8 @@ export type FromShard =
   /** The answer to "clean". */
   | { readonly type: "cleaning"; readonly id: number; readonly answer: CleaningAnswer }
   | { readonly type: "cleaningNotice"; readonly notice: CleaningNotice }
+  /** Connect to another broker, and log in. The socket comes through the ring. */
+  | { readonly type: "connect"; readonly id: number; readonly host: string; readonly port: number }
   | { readonly type: "drained" }
   /**
    * The last message: everything is closed. isClean: whether all logs were closed cleanly; lentFds: descriptors that other threads may use

@@ -28,13 +28,13 @@ import {
 } from "../../partitions/control.ts";
 import { returnFreedMemory } from "../../storage/control.ts";
 import type { AcceptedConnection } from "../accept/acceptor.ts";
-import { sendConnection } from "./connection_transfer.ts";
 import { HEAP_GROWTH_BYTES, HeapGarbage } from "./heap_garbage.ts";
 import { MemoryReturn } from "./memory_return.ts";
 import type { ShardPoolEvents } from "./pool_events.ts";
 import type { StartProgress } from "./start_progress.ts";
 import { ShardJobs } from "./shard_jobs.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
+import { Transfers } from "./transfers.ts";
 
 /** What every shard starts with, besides its number and the shared memory. */
 export type ShardSettings = Omit<ShardStart, "type" | "shard" | "state">;
@@ -44,8 +44,6 @@ interface Member {
   readonly outbox: Outbox;
   /** Messages posted after the start. */
   posted: number;
-  /** Connections ever transferred to it. */
-  transferred: number;
   /** It has closed everything, or its worker died. */
   hasEnded: boolean;
 }
@@ -78,8 +76,8 @@ export class ShardPool {
   #progress: StartProgress | null = null;
   #nextSequence = 1;
   #failure: Error | null = null;
-  #isFlushing = false;
   readonly #flushWorkers: FlushWorkerHosts;
+  readonly #transfers: Transfers;
   /** Work for shards that runs on other threads. */
   readonly #jobs: ShardJobs;
   readonly #cleanings = new Map<number, PromiseWithResolvers<CleaningAnswer>>();
@@ -106,10 +104,12 @@ export class ShardPool {
       onFlushFailed: () => events.onCacheDoubtful(),
     });
     this.#flushWorkers = new FlushWorkerHosts(this.#state, (error) => this.#fail(error));
-    for (const [shard, outbox] of outboxes(this.#state, shardsCount).entries()) {
+    const ways = outboxes(this.#state, shardsCount);
+    this.#transfers = new Transfers(this.isolates, ways);
+    for (const [shard, outbox] of ways.entries()) {
       const url = new URL("./shard_worker.ts", import.meta.url);
       const worker = new Worker(url, { type: "module", name: `shard-${shard}` });
-      this.#members.push({ worker, outbox, posted: 0, transferred: 0, hasEnded: false });
+      this.#members.push({ worker, outbox, posted: 0, hasEnded: false });
       worker.onmessage = ({ data }: MessageEvent<FromShard>) => this.#receive(shard, data);
       worker.onerror = (event) => {
         event.preventDefault();
@@ -182,16 +182,18 @@ export class ShardPool {
 
   /** Transfers a connection to the shard with the fewest connections. That shard then owns the descriptor. */
   transfer(connection: AcceptedConnection): void {
-    let chosen = 0;
-    for (const shard of this.#members.keys()) {
-      if (this.connectionsOf(shard) < this.connectionsOf(chosen)) chosen = shard;
-    }
-    const member = this.#members[chosen] as Member;
-    member.transferred = (member.transferred + 1) | 0;
-    const { outbox } = member;
-    sendConnection(outbox, { ...connection, transfers: 0 });
-    outbox.flush();
-    if (outbox.isBacklogged) this.#flushLater();
+    this.#transfers.toLeastLoaded(connection);
+  }
+
+  /** Transfers a connection to another broker to the shard that wants it. @returns false when the shards have ended */
+  handOut(shard: number, connection: { id: number; fd: number }): boolean {
+    if (!this.#isOver) this.#transfers.handOut(shard, connection);
+    return !this.#isOver;
+  }
+
+  /** A connection that a shard wants cannot be made. @param id under which it has asked */
+  refuse(shard: number, id: number): void {
+    this.#post(shard, { type: "connectRefused", id });
   }
 
   /** Whether the stop was clean: no shard failed, and each closed all its logs. */
@@ -199,14 +201,14 @@ export class ShardPool {
     return this.#failure === null && this.#isClean;
   }
 
-  /** Open connections of all shards. */
+  /** Open connections of clients. */
   get connectionsCount(): number {
-    return this.#members.reduce((sum, _, shard) => sum + this.connectionsOf(shard), 0);
+    return this.#transfers.count;
   }
 
-  /** Open connections of a shard. */
+  /** Open connections of clients on a shard. */
   connectionsOf(shard: number): number {
-    return ((this.#members[shard] as Member).transferred - this.isolates.get(shard, ISOLATE.closed)) | 0;
+    return this.#transfers.countOf(shard);
   }
 
   /**
@@ -222,6 +224,7 @@ export class ShardPool {
     // Before the start, a worker only waits for its first message.
     const hasEnded = !this.#isStarted || await this.#endShards();
     this.#isOver = true;
+    this.#transfers.stop();
     this.#flushWorkers[Symbol.dispose]();
     for (const { worker } of this.#members) worker.terminate();
     this.#jobs[Symbol.dispose]();
@@ -276,18 +279,6 @@ export class ShardPool {
   #markEnded(shard: number): void {
     (this.#members[shard] as Member).hasEnded = true;
     this.#onEnded?.();
-  }
-
-  /** Retries while a ring is full of connections; the shard takes them in its next turn. */
-  #flushLater(): void {
-    if (this.#isFlushing) return;
-    this.#isFlushing = true;
-    setTimeout(() => {
-      this.#isFlushing = false;
-      if (this.#isOver) return;
-      for (const { outbox } of this.#members) outbox.flush();
-      if (this.#members.some(({ outbox }) => outbox.isBacklogged)) this.#flushLater();
-    }, 1);
   }
 
   #awaitAll(sequence: number, send: () => void): Promise<readonly PartitionFailure[]> {
@@ -345,6 +336,8 @@ export class ShardPool {
         return;
       case "cleaningNotice":
         return this.#events.onCleaningNotice(content.notice);
+      case "connect":
+        return this.#events.onConnect(shard, content);
       case "cacheDoubtful":
         return this.#events.onCacheDoubtful();
       case "warning":

@@ -12,7 +12,6 @@ import {
   groupMessages,
   inbox,
   InterestTable,
-  isHere,
   ISOLATE,
   IsolateTable,
   LogStore,
@@ -24,7 +23,6 @@ import {
   ShardCoordinators,
   ShardPartitions,
   type ShardPartitionsParts,
-  type TopicImage,
   TurnCounter,
   WatermarkTable,
 } from "../../partitions/mod.ts";
@@ -38,7 +36,10 @@ import { apis } from "../handlers/mod.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "../reactor/request_memory.ts";
 import { Router } from "../requests/router.ts";
 import { Shard } from "../reactor/shard.ts";
+import { type ClusterCodeParts, loadClusterCode } from "./fetching/cluster_code.ts";
 import { JobLink } from "./job_link.ts";
+import { lostPartitions } from "./lost_partitions.ts";
+import type { ShardFetching } from "./fetching/shard_fetching.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 import { shardReplication } from "./shard_replication.ts";
 import { TopicWaits } from "../requests/produce/topic_waits.ts";
@@ -60,6 +61,8 @@ class ShardHost {
   readonly #shard: Shard;
   readonly #turns: TurnCounter;
   readonly #jobs = new JobLink(post);
+  readonly #fetchingParts: ClusterCodeParts;
+  #fetching: ShardFetching | null = null;
   #received = 0;
   #isDraining = false;
   #isStopping = false;
@@ -123,6 +126,10 @@ class ShardHost {
       socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },
       listenerNames: start.listenerNames,
     });
+    this.#fetchingParts = {
+      ...{ config, arena, report, post, clock: systemClock, image: this.#image, authentication: this.#authentication },
+      ...{ shard: this.#shard, owned: this.#partitions.owned },
+    };
     const services = this.#services({ purgatory, watermarks, arena });
     this.#shard.setRouter(new Router(apis, services));
   }
@@ -130,7 +137,7 @@ class ShardHost {
   /** Opens the logs and serves until the shard is stopped. */
   async serve(): Promise<void> {
     askForShortSlices();
-    await this.#loadAuthentication();
+    this.#fetching = await loadClusterCode(this.#start, this.#fetchingParts);
     this.#apply(this.#start.image, (failures) => {
       const { warning, isIntact } = this.#partitions.owned.endStart();
       if (warning !== null) post({ type: "warning", text: warning });
@@ -192,6 +199,9 @@ class ShardHost {
       case "found":
       case "loaded":
         this.#jobs.receive(message);
+        break;
+      case "connectRefused":
+        this.#fetching?.refused(message.id);
         break;
       case "clean":
         this.#partitions.owned.cleanings.handle(
@@ -314,14 +324,6 @@ class ShardHost {
     this.#turns.count(systemClock.monotonicMs() - beganMs);
   }
 
-  /** Loads what recognises other brokers, if the broker is one of several. */
-  async #loadAuthentication(): Promise<void> {
-    const { brokerCredential } = this.#start;
-    if (brokerCredential === null) return;
-    const { BrokerAuthentication } = await import("../requests/authentication/broker_authentication.ts");
-    this.#authentication.use(new BrokerAuthentication(brokerCredential));
-  }
-
   #needsEventLoop(): boolean {
     return this.#hasMessages() || this.#groupCoordinator.isWanted;
   }
@@ -359,7 +361,7 @@ class ShardHost {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
     const shrunk = delta.changed.flatMap((topic) => lostPartitions(this.#image.topicById(topic.id), topic));
     this.#image.apply(delta);
-    if (delta.brokers !== undefined) this.#partitions.owned.led.brokersChanged();
+    if (delta.brokers !== undefined) this.#partitions.owned.onBrokers();
     const topics = { changed: delta.changed, deleted };
     this.#partitions.owned.change(
       { ...topics, deleted: [...deleted, ...shrunk] },
@@ -370,13 +372,6 @@ class ShardHost {
         }),
     );
   }
-}
-
-/** A topic with the partitions that this broker has lost: their creation was undone, or the replica went to another broker. */
-function lostPartitions(before: TopicImage | undefined, { partitions }: TopicImage): TopicImage[] {
-  const lost =
-    before?.partitions.filter((place) => isHere(place) && partitions[place.partition]?.slot !== place.slot) ?? [];
-  return before === undefined || lost.length === 0 ? [] : [{ ...before, partitions: lost }];
 }
 
 let host: ShardHost | null = null;

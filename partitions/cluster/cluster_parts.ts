@@ -1,6 +1,7 @@
 /**
  * What a broker in a cluster uses beyond what each broker does (on_demand.ts). Main isolate.
  */
+export { brokerDial } from "./channel/dialing.ts";
 export { brokerChannels } from "./channel/network_channel.ts";
 export { establishCluster, randomSecret } from "./membership/cluster_identity.ts";
 export { Membership } from "./membership/membership.ts";

@@ -11,6 +11,7 @@ import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
 import type { Refusal } from "../requests/refusals.ts";
 import { emptyWatermarks, isLed, partitionState, type WatermarkTable } from "../shared/watermarks.ts";
 import { type Flush, FlushGate } from "./flush_gate.ts";
+import { FollowedPartitions } from "../replication/fetcher/followed_partitions.ts";
 import { CodecJobs, type Codecs } from "./appends/codec_jobs.ts";
 import { type FlushAll, GroupFlushes } from "./group_flush.ts";
 import { DIRECTORY_OFFLINE, type LogStore, NO_DESCRIPTORS, rowOfUnopened } from "./log_store.ts";
@@ -79,6 +80,8 @@ export class OwnedPartitions implements PartitionOwner {
   readonly #appendsLeft = new Set<number>();
   /** The partitions that have followers. */
   readonly led: LedReplicas;
+  /** The partitions that follow other brokers. */
+  readonly followed = new FollowedPartitions();
   /** The compactions of the shard's logs. */
   readonly cleanings: OwnedCleanings;
   readonly #wallMs: () => number;
@@ -210,6 +213,7 @@ export class OwnedPartitions implements PartitionOwner {
       this.#groups.nextDeadlineMs,
       this.#retention.nextDeadlineMs,
       this.led.nextDeadlineMs,
+      this.followed.nextDeadlineMs,
       this.cleanings.nextDeadlineMs,
     );
   }
@@ -224,10 +228,17 @@ export class OwnedPartitions implements PartitionOwner {
     if (this.#appendsLeft.size > 0) this.#runQueues();
     this.cleanings.run(nowMs, mayContinue);
     this.led.run(nowMs);
+    this.followed.run(nowMs);
     this.#removal.run(nowMs);
     this.#upkeep.run(nowMs, this.#wallMs);
     this.#retention.run(nowMs, mayContinue);
     this.#groups.retry(nowMs);
+  }
+
+  /** The brokers of the image are others. */
+  onBrokers(): void {
+    this.led.brokersChanged();
+    this.followed.onBrokers();
   }
 
   onProgress(slot: number): void {
@@ -306,6 +317,7 @@ export class OwnedPartitions implements PartitionOwner {
     }
     this.#update(partition, topic, place);
     if (!isOffline) this.cleanings.onUpdated(place.slot);
+    this.followed.onRow(topic, place, partition);
   }
 
   #remove(topic: TopicImage, { slot, partition: number }: PartitionImage, failures: PartitionFailure[]): void {
@@ -330,6 +342,7 @@ export class OwnedPartitions implements PartitionOwner {
     this.#bySlot.delete(slot);
     this.#names.delete(slot);
     this.#groups.remove(slot);
+    this.followed.onGone(slot);
   }
 
   #update(partition: Partition, topic: TopicImage, place: PartitionImage): void {
@@ -374,5 +387,6 @@ export class OwnedPartitions implements PartitionOwner {
     if (!isAlone) this.#update(partition, topic, place);
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
+    this.followed.onRow(topic, place, partition);
   }
 }

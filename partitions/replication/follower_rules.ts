@@ -39,10 +39,14 @@ export interface FollowerRules {
 export const followerRules: FollowerRules = {
   truncationOffset,
   beginsAnew,
-  isAnswerTo: (place, answered) =>
-    place.offset === answered.offset && place.lastFetchedEpoch === answered.lastFetchedEpoch &&
-    place.leaderEpoch === answered.leaderEpoch,
+  isAnswerTo: isSamePlace,
   takesHighWatermarkOfDiverging: () => false,
   acceptsBatch: (batchEpoch, leaderEpoch) => batchEpoch <= leaderEpoch,
   waitsForWrite: () => true,
 };
+
+/** Whether two requests ask for the same. */
+export function isSamePlace(one: FetchPlace, other: FetchPlace): boolean {
+  return one.offset === other.offset && one.lastFetchedEpoch === other.lastFetchedEpoch &&
+    one.leaderEpoch === other.leaderEpoch;
+}

@@ -29,9 +29,12 @@ export const kind = {
 /**
  * main → shard: an accepted connection. shard → shard: a transferred connection, and how often it was transferred. "peer" is the number
  * under which the main isolate counts the connection, 0 for none. What is known of the client lies in the sender's arena; a length of 0
- * means that nothing is known yet.
+ * means that nothing is known yet. main → shard, with another role: a connection to another broker, which the shard has asked for under the
+ * number in "peer".
  */
-export const connection = { fd: 1, listener: 2, transfers: 3, peer: 4, block: 5, length: 6 } as const;
+export const connection = { fd: 1, listener: 2, transfers: 3, peer: 4, block: 5, length: 6, role: 7 } as const;
+/** Who made a connection. */
+export const connectionRole = { client: 0, outgoing: 1 } as const;
 
 /**
  * shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. From "acks" the owner

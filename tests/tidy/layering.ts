@@ -50,6 +50,10 @@ export const doorExceptions: ReadonlyMap<string, string> = new Map([
     "loaded by the shards of a broker that is one of several; the door would load it with every start",
   ],
   [
+    "net/shards/fetching/shard_fetching.ts -> partitions/replication/fetcher/fetchers.ts",
+    "loaded by the shards of a broker that is one of several; the door would load it with every start",
+  ],
+  [
     "main.ts -> storage/inspection/commands.ts",
     "the commands that start no broker are loaded for themselves alone; a door would load the logs' code with every start",
   ],

@@ -65,6 +65,7 @@ export const patternRules: readonly PatternRule[] = [
     applies: onShards,
     exceptions: [
       ["net/shards/shard_worker.ts", "gives up its turn to receive what the main isolate has posted"],
+      ["net/shards/fetching/cluster_code.ts", "loads code before the first turn"],
       [
         "partitions/flush_worker/flush_worker.ts",
         "runs in a worker of its own, which waits for flushes on other threads",

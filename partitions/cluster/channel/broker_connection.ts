@@ -115,6 +115,12 @@ export class BrokerConnection {
     return reason;
   }
 
+  /** Gives the socket away, while no request is under way. The new owner closes it; what it receives until then is dropped. */
+  release(): Deno.TcpConn {
+    this.#ended ??= this.#refusal("lost", "it was handed over");
+    return this.#socket;
+  }
+
   #refusal(kind: Exclude<ChannelFailure, "refused">, why: string): ChannelRefused {
     const { host, port } = this.#endpoint;
     return new ChannelRefused(kind, `Broker at ${host}:${port}: ${why}`);

@@ -138,6 +138,7 @@ function decoded(frame: Uint8Array): Received {
 /** A server, and a channel to it. */
 export class ChannelFixture implements AsyncDisposable {
   readonly channel: BrokerChannel;
+  readonly endpoint: { readonly host: string; readonly port: number };
   /** Waits of the channel for its time; `late()` ends them. */
   readonly waits = new Map<number, () => void>();
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -151,7 +152,8 @@ export class ChannelFixture implements AsyncDisposable {
       return () => void this.waits.delete(id);
     };
     const { port } = this.#listener.addr;
-    this.channel = brokerChannels({ nodeId: 7, secret, timeoutMs: 1000, time: { after } })({ host: "127.0.0.1", port });
+    this.endpoint = { host: "127.0.0.1", port };
+    this.channel = brokerChannels({ nodeId: 7, secret, timeoutMs: 1000, time: { after } })(this.endpoint);
   }
 
   /** The next connection of the channel. */

@@ -98,11 +98,36 @@ export const brokerClusterDefinitions: readonly ConfigDefinition[] = [
     null,
     "Listener at which other brokers reach this one; unset, PLAINTEXT, or the only one.",
   ),
+  setting("replica.fetch.backoff.ms", "INT", "1000", "How long a follower waits after its leader could not answer.", {
+    check: atLeast(0),
+  }),
+  setting("replica.fetch.max.bytes", "INT", "1048576", "Bytes of one partition that a follower fetches at a time.", {
+    check: atLeast(0),
+  }),
+  setting("replica.fetch.min.bytes", "INT", "1", "Bytes for which a leader lets a follower wait."),
+  setting("replica.fetch.response.max.bytes", "INT", "10485760", "Bytes that a follower fetches at a time.", {
+    check: atLeast(0),
+  }),
+  setting("replica.fetch.wait.max.ms", "INT", "500", "How long a leader without records lets a follower wait."),
   setting(
     "replica.lag.time.max.ms",
     "LONG",
     "30000",
     "A follower that has not caught up with its leader for this time leaves the in-sync replicas.",
+    { check: atLeast(1) },
+  ),
+  setting(
+    "replica.socket.receive.buffer.bytes",
+    "INT",
+    "-1",
+    "Receive buffer of a connection to a leader; -1: the system fits it to the connection (Kafka: 65536).",
+    { check: atLeast(-1) },
+  ),
+  setting(
+    "replica.socket.timeout.ms",
+    "INT",
+    "30000",
+    "How long a leader may take to answer, beyond which a follower connects anew.",
     { check: atLeast(1) },
   ),
 ];

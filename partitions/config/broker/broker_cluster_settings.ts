@@ -20,6 +20,7 @@ type BrokerClusterSettings = Pick<
   | "initialBrokerRegistrationTimeoutMs"
   | "controlledShutdownEnable"
   | "replicaLagTimeMaxMs"
+  | "replicaFetch"
 >;
 
 /** What the settings are built from. */
@@ -39,6 +40,7 @@ const PASSWORD = "barnabas.etcd.password";
 const PASSWORD_FILE = "barnabas.etcd.password.file";
 const CERTIFICATE = "barnabas.etcd.tls.certificate.file";
 const KEY = "barnabas.etcd.tls.key.file";
+const FETCH_WAIT = "replica.fetch.wait.max.ms";
 const TLS_FILES = ["barnabas.etcd.tls.ca.file", CERTIFICATE, KEY];
 
 /** Builds the settings, or says why the broker cannot run with them. */
@@ -59,6 +61,15 @@ export function clusterSettingsFrom(properties: ClusterProperties): BrokerCluste
     initialBrokerRegistrationTimeoutMs: Number(valueOf("initial.broker.registration.timeout.ms")),
     controlledShutdownEnable: valueOf("controlled.shutdown.enable") === true,
     replicaLagTimeMaxMs: Number(valueOf("replica.lag.time.max.ms")),
+    replicaFetch: {
+      maxBytes: Number(valueOf("replica.fetch.max.bytes")),
+      responseMaxBytes: Number(valueOf("replica.fetch.response.max.bytes")),
+      waitMaxMs: Number(valueOf(FETCH_WAIT)),
+      minBytes: Number(valueOf("replica.fetch.min.bytes")),
+      backoffMs: Number(valueOf("replica.fetch.backoff.ms")),
+      socketTimeoutMs: Number(valueOf("replica.socket.timeout.ms")),
+      receiveBufferBytes: Number(valueOf("replica.socket.receive.buffer.bytes")),
+    },
   };
 }
 
@@ -133,5 +144,8 @@ function interBrokerListener({ used, listeners, advertised }: ClusterProperties)
 
 function refuseTimes(valueOf: (name: string) => ConfigValue): string | null {
   const [heartbeat, session] = ["broker.heartbeat.interval.ms", "broker.session.timeout.ms"];
-  return Number(valueOf(heartbeat)) < Number(valueOf(session)) ? null : `${heartbeat} must be less than ${session}`;
+  if (Number(valueOf(heartbeat)) >= Number(valueOf(session))) return `${heartbeat} must be less than ${session}`;
+  const tooShort = ["replica.socket.timeout.ms", "replica.lag.time.max.ms"]
+    .find((name) => Number(valueOf(name)) < Number(valueOf(FETCH_WAIT)));
+  return tooShort === undefined ? null : `${tooShort} must be at least ${FETCH_WAIT}`;
 }

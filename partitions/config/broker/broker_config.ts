@@ -7,6 +7,24 @@ import type { LogConfig } from "../../../storage/log/log_config.ts";
 import type { Listener } from "./listeners.ts";
 import type { GroupSettings } from "../../coordinators/groups/group_ports.ts";
 
+/** How this broker fetches what it follows. */
+export interface ReplicaFetchSettings {
+  /** `replica.fetch.max.bytes`, 1 MiB: of one partition, in one answer. */
+  readonly maxBytes: number;
+  /** `replica.fetch.response.max.bytes`, 10 MiB */
+  readonly responseMaxBytes: number;
+  /** `replica.fetch.wait.max.ms`, 500 */
+  readonly waitMaxMs: number;
+  /** `replica.fetch.min.bytes`, 1 */
+  readonly minBytes: number;
+  /** `replica.fetch.backoff.ms`, 1000 */
+  readonly backoffMs: number;
+  /** `replica.socket.timeout.ms`, 30000 */
+  readonly socketTimeoutMs: number;
+  /** `replica.socket.receive.buffer.bytes`; -1 (Kafka: 64 KiB): the system fits it to the connection. */
+  readonly receiveBufferBytes: number;
+}
+
 /** How a broker of a cluster reaches the etcd that has the cluster's metadata. Files are paths; what opens the etcd reads them. */
 export interface EtcdConfig {
   /** `barnabas.etcd.endpoints`: "http://127.0.0.1:2379" for each member, without a path; empty if the broker starts the etcd. */
@@ -39,6 +57,7 @@ export interface BrokerConfig {
   readonly interBrokerSecret: string | null;
   /** `replica.lag.time.max.ms`, 30000 */
   readonly replicaLagTimeMaxMs: number;
+  readonly replicaFetch: ReplicaFetchSettings;
   /** `broker.session.timeout.ms`, 700 (Kafka: 9000) */
   readonly brokerSessionTimeoutMs: number;
   /** `broker.heartbeat.interval.ms`, 100 (Kafka: 2000) */

@@ -115,6 +115,13 @@ const plainProperties = {
   "initial.broker.registration.timeout.ms": "50",
   "controlled.shutdown.enable": "false",
   "replica.lag.time.max.ms": "51",
+  "replica.fetch.backoff.ms": "52",
+  "replica.fetch.max.bytes": "53",
+  "replica.fetch.min.bytes": "54",
+  "replica.fetch.response.max.bytes": "55",
+  "replica.fetch.wait.max.ms": "56",
+  "replica.socket.receive.buffer.bytes": "57",
+  "replica.socket.timeout.ms": "58",
   "barnabas.inter.broker.secret": "a secret of brokers",
 };
 
@@ -126,6 +133,10 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     ...{ rack: "a", etcd: null, interBrokerListenerName: "PLAINTEXT", interBrokerSecret: "a secret of brokers" },
     ...{ brokerSessionTimeoutMs: 49, brokerHeartbeatIntervalMs: 48, initialBrokerRegistrationTimeoutMs: 50 },
     ...{ controlledShutdownEnable: false, replicaLagTimeMaxMs: 51 },
+    replicaFetch: {
+      ...{ backoffMs: 52, maxBytes: 53, minBytes: 54, responseMaxBytes: 55, waitMaxMs: 56 },
+      ...{ receiveBufferBytes: 57, socketTimeoutMs: 58 },
+    },
     clusterId: "abc",
     host: "127.0.0.1",
     port: 9092,

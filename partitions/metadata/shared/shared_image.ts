@@ -14,7 +14,7 @@
  */
 import { BROKERS, CONTROLLER, partitionRowOf } from "../../cluster/cluster_rows.ts";
 import { NO_LEADER } from "../../cluster/partition_row.ts";
-import { type ImageDelta, isHere, type TopicImage } from "../image.ts";
+import { type BrokerImage, type ImageDelta, isHere, type TopicImage } from "../image.ts";
 import { OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import type { Placed } from "../../placement/placement.ts";
 import { partitionsPrefix, type TopicRow } from "../records.ts";
@@ -178,7 +178,15 @@ export class SharedImage {
   }
 
   #brokersChange(): Pick<ImageDelta, "brokers" | "controllerId"> {
-    return { brokers: this.brokers.images(), controllerId: this.brokers.controllerId };
+    return { brokers: this.#shownBrokers(), controllerId: this.brokers.controllerId };
+  }
+
+  /** The brokers. Of this one the epoch is unknown until this process is registered: it fetches nothing with that of the last process. */
+  #shownBrokers(): BrokerImage[] {
+    const { nodeId } = this.#parts;
+    return this.brokers.images().map((broker) =>
+      broker.nodeId === nodeId && !this.#isRegistered ? { ...broker, brokerEpoch: undefined } : broker
+    );
   }
 
   #sort(change: StoreChange, sorted: SortedChanges): void {
