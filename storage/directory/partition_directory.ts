@@ -15,12 +15,13 @@ import type { Unflushed } from "../log/unflushed.ts";
  */
 export function ensurePartitionMetadata(options: LogOptions, unflushed: Unflushed): void {
   const { fs, directory, topicId } = options;
-  if (fs.modifiedMs(directory) === null) {
+  const isNew = fs.modifiedMs(directory) === null;
+  if (isNew) {
     fs.makeDirectory(directory);
     unflushed.addDirectory(directory.slice(0, Math.max(0, directory.lastIndexOf("/"))) || "/");
   }
   if (topicId === undefined) return;
-  const found = readPartitionMetadata(fs, directory);
+  const found = isNew ? null : readPartitionMetadata(fs, directory);
   if (found === null) {
     unflushed.addFile(writePartitionMetadata(fs, directory, topicId));
     unflushed.addDirectory(directory);

@@ -143,10 +143,10 @@ export class Log implements Disposable {
     this.#appends.configure(config);
   }
 
-  /** Begins a leader's epoch at the log end, if it is a new one. @returns false when the disk refused; appends try again */
+  /** Begins a leader's epoch at the log end, if it is a new one. Its first append writes it to the file. @returns false for an offline log */
   becomeLeader(epoch: number): boolean {
-    const begin = () => this.#epochs.assign(epoch, this.logEndOffset, this.#durability.unflushed);
-    return this.#offlineReason === null && attempt(begin) === null;
+    if (this.#offlineReason === null) this.#epochs.note(epoch, this.logEndOffset);
+    return this.#offlineReason === null;
   }
 
   /**

@@ -108,9 +108,8 @@ class LogLoader {
     if (!isNew && !cleanShutdown && !isCacheIntact) this.#dropCached(SMALL_FILES.map((name) => `${directory}/${name}`));
     if (!isNew && (!cleanShutdown || isHandedOver)) this.#flushSmallFilesNext();
     ensurePartitionMetadata(this.#options, this.#unflushed);
-    if (clearLeftovers(fs, directory, this.#reader.window)) this.#unflushed.addDirectory(directory);
-    this.#findSegments();
-    const epochs = new LeaderEpochFile(fs, directory);
+    if (!isNew) this.#findFiles();
+    const epochs = new LeaderEpochFile(fs, directory, isNew);
     let logEndOffset = this.#findEnd(epochs);
     refuseMissing(logEndOffset, this.#options);
     if (this.segments.length > 0 && logEndOffset < this.#options.logStartOffset) {
@@ -179,6 +178,12 @@ class LogLoader {
 
   #report(message: string): void {
     this.#options.report?.(`${this.#options.directory}: ${message}`);
+  }
+
+  #findFiles(): void {
+    const { fs, directory } = this.#options;
+    if (clearLeftovers(fs, directory, this.#reader.window)) this.#unflushed.addDirectory(directory);
+    this.#findSegments();
   }
 
   /** Loads the segments that have a `.log` file; removes indexes without one and rebuilds missing indexes. */

@@ -1,7 +1,8 @@
 /**
  * The leader epochs of a log and their file, `leader-epoch-checkpoint`. Runs on the shard that owns the log.
  * Must always hold: the file agrees with the memory before a batch of a new epoch is written. If the disk refuses the file, the
- * batch is refused and the next one tries again. The file need not be durable before the batches: opening a log reads the epochs of
+ * batch is refused and the next one tries again. An epoch without batches need not be in the file: a process that begins to lead thousands
+ * of partitions would write as many files, and the start after a kill leads in a later epoch. The file need not be durable before the batches: opening a log reads the epochs of
  * all batches above the recovery point again. So nothing here waits for the disk while the log is open; the flush that makes the
  * batches durable includes the file. (Kafka waits.)
  *
@@ -32,12 +33,15 @@ export class LeaderEpochFile {
   /** Whether the file was missing or damaged, so that the epochs must come from the batches. */
   readonly wasLost: boolean;
 
-  /** Reads the file. @param directory the partition's @throws the runtime's error when the file cannot be read */
-  constructor(fs: FileSystem, directory: string) {
+  /**
+   * Reads the file.
+   * @param directory the partition's @param isNew whether there is none yet @throws the runtime's error when the file cannot be read
+   */
+  constructor(fs: FileSystem, directory: string, isNew = false) {
     this.#fs = fs;
     this.#directory = directory;
     this.#path = `${directory}/${LEADER_EPOCHS_FILE}`;
-    const bytes = fs.readFile(this.#path);
+    const bytes = isNew ? null : fs.readFile(this.#path);
     const decoded = bytes === null || bytes.length === 0 ? null : LeaderEpochTable.decode(decoder.decode(bytes));
     this.wasLost = decoded === null;
     this.#epochs = decoded ?? new LeaderEpochTable();
