@@ -23,10 +23,14 @@ import {
   type GrownTopic,
   type NewTopic,
   packCreation,
+  type PackedCreation,
   packGrowth,
   rowDeletions,
   type StateVersions,
 } from "./shared_transactions.ts";
+
+/** Transactions of one creation in flight: etcd answers a few side by side sooner than one after the other. */
+const IN_FLIGHT_MAX = 4;
 
 /** What creations use. */
 export interface SharedCreationsParts {
@@ -50,6 +54,17 @@ interface Brokers {
   readonly directories: (replicas: readonly number[]) => readonly string[];
 }
 
+/** A transaction of a creation, and how it ended. */
+interface Commit {
+  /** Topics that it makes visible. */
+  readonly changes: readonly NewTopic[];
+  /** Transactions that came before it. */
+  readonly before: readonly Transaction[];
+  /** The one that was committed last, or was not. */
+  readonly transaction: Transaction;
+  readonly result: CommitOutcome;
+}
+
 /** The creations of one broker. */
 export class SharedCreations {
   readonly #parts: SharedCreationsParts;
@@ -70,25 +85,34 @@ export class SharedCreations {
     });
     let version = 0;
     while (left.length > 0) {
-      const { changes, before, ...packed } = packCreation(left, { ...brokers, limits });
-      left = left.slice(changes.length);
-      const { result, transaction } = await this.#commitAll(changes, before, packed.transaction);
-      if (result.outcome === "committed") {
-        version = result.version;
-        for (const { name, id } of changes) outcomes.set(name, id);
-      } else if (result.outcome === "refused") {
-        for (const { name } of changes) outcomes.set(name, result.refusal);
-      } else {
-        for (const { id, rows } of before.length > 0 ? changes : []) await this.#undo(id, rows.length);
-        if (!await commits.caughtUp(transaction, result.keys)) {
-          for (const { name } of changes) outcomes.set(name, ARRIVES_LATE);
+      const flights: Promise<Commit>[] = [];
+      const again: NewTopic[] = [];
+      let isStale = false;
+      while (flights.length < IN_FLIGHT_MAX && left.length > 0) {
+        const packed = packCreation(left, { ...brokers, limits });
+        left = left.slice(packed.changes.length);
+        flights.push(this.#commitAll(packed));
+      }
+      for (const { result, transaction, changes, before } of await Promise.all(flights)) {
+        if (result.outcome === "committed") {
+          version = Math.max(version, result.version);
+          for (const { name, id } of changes) outcomes.set(name, id);
+        } else if (result.outcome === "refused") {
+          for (const { name } of changes) outcomes.set(name, result.refusal);
         } else {
-          // Whose name is taken has to be planned anew. When a broker is not what it was, all of them have.
-          const free = changes.filter(({ name }) => !result.keys.includes(topicKey(name)));
-          const isTaken = result.keys.length === changes.length - free.length;
-          left = isTaken ? [...free, ...left] : [];
+          for (const { id, rows } of before.length > 0 ? changes : []) await this.#undo(id, rows.length);
+          if (!await commits.caughtUp(transaction, result.keys)) {
+            for (const { name } of changes) outcomes.set(name, ARRIVES_LATE);
+          } else {
+            // Whose name is taken has to be planned anew. When a broker is not what it was, all of them have.
+            const free = changes.filter(({ name }) => !result.keys.includes(topicKey(name)));
+            const isTaken = result.keys.length === changes.length - free.length;
+            isStale ||= !isTaken;
+            if (isTaken) { for (const topic of free) again.push(topic); }
+          }
         }
       }
+      left = isStale ? [] : [...again, ...left];
     }
     if (version === 0 || await commits.applied(version)) return outcomes;
     return new Map([...outcomes].map(([name, made]) => [name, typeof made === "string" ? ARRIVES_LATE : made]));
@@ -145,25 +169,20 @@ export class SharedCreations {
 
   /**
    * Commits rows of a large topic, and then the transaction that makes topics visible: only if those rows were left alone (orphaned_rows.ts).
-   * @returns the transaction that was committed last, or was not, and how that ended
    */
-  async #commitAll(
-    topics: readonly NewTopic[],
-    before: readonly Transaction[],
-    last: Transaction,
-  ): Promise<{ result: CommitOutcome; transaction: Transaction }> {
+  async #commitAll({ changes, before, transaction: last }: PackedCreation): Promise<Commit> {
     const { commits } = this.#parts;
     let first = 0;
     for (const transaction of before) {
       const result = await commits.commit(transaction);
-      if (result.outcome !== "committed") return { result, transaction };
+      if (result.outcome !== "committed") return { result, transaction, changes, before };
       if (first === 0) first = result.version;
     }
-    const [topic] = topics;
+    const [topic] = changes;
     const compare = [...last.compare ?? []];
     if (before.length > 0 && topic !== undefined) compare.push({ key: partitionRowKey(topic.id, 0), version: first });
     const transaction = { ...last, compare };
-    return { result: await commits.commit(transaction), transaction };
+    return { result: await commits.commit(transaction), transaction, changes, before };
   }
 
   /** Removes rows of a topic that was not created. */
