@@ -43,12 +43,13 @@ export interface ElectedControllerParts {
   failed(error: MetadataStoreError): void;
 }
 
-/** So many intervals without a heartbeat make the controller look whether the process is there. */
-const KNOCK_INTERVALS = 2.5;
-/** Looks at the sessions in the time of a heartbeat's interval. */
-const LOOKS = 2;
-/** A controller that has not looked for more than so many times the pause between looks stood still itself. */
-const LATE_LOOKS_MAX = 3;
+/**
+ * So many intervals without a heartbeat make the controller look whether the process is there. It looks once in an interval, so that an
+ * idle one does not wake up only for that.
+ */
+const KNOCK_INTERVALS = 2;
+/** A controller that has not looked for more than so many intervals stood still itself. */
+const LATE_INTERVALS_MAX = 1.5;
 const TICK_MS = 30_000;
 /** Processes whose descriptions are kept: those that ask repeat it, so the others are over. */
 const REGISTRATIONS_MAX = 1024;
@@ -165,7 +166,7 @@ export class ElectedController implements MembershipCalls {
   }
 
   #lookLater(state: ControllerState): void {
-    this.#parts.time.after(this.#parts.heartbeatMs / LOOKS, () => {
+    this.#parts.time.after(this.#parts.heartbeatMs, () => {
       if (this.#state !== state) return;
       this.#look(state);
       this.#lookLater(state);
@@ -179,7 +180,7 @@ export class ElectedController implements MembershipCalls {
   #nowMs(): number {
     const { time, heartbeatMs } = this.#parts;
     const nowMs = time.clock.monotonicMs();
-    this.#ranMs += Math.min(nowMs - this.#countedMs, LATE_LOOKS_MAX * heartbeatMs / LOOKS);
+    this.#ranMs += Math.min(nowMs - this.#countedMs, LATE_INTERVALS_MAX * heartbeatMs);
     this.#countedMs = nowMs;
     return this.#ranMs;
   }
