@@ -1,9 +1,10 @@
 /**
  * Lives of a partition under idempotent producers, by a seed: batches that codec workers unpack, flushes that end late, fail or cannot be
- * executed, duplicates of batches in flight, moves between shards, and crashes at any call that changes a file. Test code.
+ * executed, duplicates of batches in flight, moves between shards, other leaders, and crashes at any call that changes a file. Test code.
  *
  * What is promised, and checked after each life: a request is answered once; a record is stored once, and in its producer's order; an
- * acknowledged record with `flush.messages=1` survives every crash, and so does what consumers could see.
+ * acknowledged record with `flush.messages=1` survives every crash, and so does what consumers could see. Another leader has all that was
+ * acknowledged, and perhaps other records behind it.
  */
 import { strict as assert } from "node:assert";
 import { handleProduce } from "../net/handlers/00_produce.ts";
@@ -14,17 +15,20 @@ import { TestBroker, TestClient } from "../net/requests/operation_testing.ts";
 import type { TopicImage } from "../partitions/metadata/image.ts";
 import { flushGroups, flushOn, LOG_DIRECTORY, smallLogs, topicOn } from "../partitions/owned/partition_testing.ts";
 import { emptyWatermarks, partitionState } from "../partitions/shared/watermarks.ts";
+import { toOffset } from "../storage/base/units.ts";
 import { createRandom } from "../storage/base/random.ts";
 import { compress } from "../storage/records/compression/compression.ts";
 import type { LogConfig } from "../storage/log/log_config.ts";
 import { baseSequence, codecNames, producerId } from "../storage/records/record_batch.ts";
 import { Crash, CrashingFileSystem, type Survival } from "./crashing_file_system.ts";
 import { batchesIn } from "./log_fixture.ts";
-import { buildBatch, buildRecord, TEST_TIMESTAMP } from "./record_batch_builder.ts";
+import { leaderBatches } from "./leader_batches.ts";
+import { buildBatch, buildRecord, concatBytes, inMemory, TEST_TIMESTAMP } from "./record_batch_builder.ts";
 
 const VERSION = 9;
 const SLOT = 0;
 const SHARDS = [0, 1];
+const [SELF, OTHER] = [1, 2];
 const IN_FLIGHT_MAX = 5;
 const STEPS = 150;
 const ZSTD = codecNames.indexOf("zstd");
@@ -119,19 +123,32 @@ export interface LifeCounts {
   unpacked: number;
   groups: number;
   moves: number;
+  leaders: number;
   crashes: number;
   failedFlushes: number;
 }
 
 /** One disk, and the brokers that live on it one after the other. */
 export class AppendLives {
-  readonly counts: LifeCounts = { acknowledged: 0, unpacked: 0, groups: 0, moves: 0, crashes: 0, failedFlushes: 0 };
+  readonly counts: LifeCounts = {
+    acknowledged: 0,
+    unpacked: 0,
+    groups: 0,
+    moves: 0,
+    leaders: 0,
+    crashes: 0,
+    failedFlushes: 0,
+  };
   readonly #random: () => number;
   readonly #files: CrashingFileSystem;
   readonly #config: LogConfig;
   readonly #syncDirectory: CrashingFileSystem["fileSystem"]["syncDirectory"];
   #broker: TestBroker;
   #owner = 0;
+  #leader = SELF;
+  #leaderEpoch = 3;
+  /** Whether a loss of power may leave a segment of a truncation behind lost records that nobody was told of. */
+  #mayHaveGaps = false;
   #producers: Producer[];
   /** Producers that went on with another id. */
   readonly #lost: Producer[] = [];
@@ -179,6 +196,8 @@ export class AppendLives {
   }
 
   #start(): TestBroker {
+    this.#leader = SELF;
+    this.#leaderEpoch++;
     const broker = new TestBroker(SHARDS.length, {}, SHARDS.map(() => this.#files));
     broker.world.holdsGroups = true;
     broker.world.holdsCodecs = true;
@@ -187,7 +206,7 @@ export class AppendLives {
   }
 
   get #topic(): TopicImage {
-    return topicOn([this.#owner], { config: this.#config });
+    return topicOn([this.#owner], { config: this.#config, leader: this.#leader, leaderEpoch: this.#leaderEpoch });
   }
 
   #newProducer(shard: number): Producer {
@@ -204,7 +223,8 @@ export class AppendLives {
     if (choice < 0.5) this.#produce(this.#pick(this.#producers));
     else if (choice < 0.7) this.#unpackOne();
     else if (choice < 0.85) this.#endFlushes();
-    else if (choice < 0.88) this.#move();
+    else if (choice < 0.87) this.#move();
+    else if (choice < 0.885) this.#changeLeader();
     else if (choice < 0.89) this.#refuseDirectories();
     else if (choice < 0.892) this.#files.flushFails = true;
     else this.#runTurns();
@@ -249,6 +269,38 @@ export class AppendLives {
     this.counts.moves++;
   }
 
+  /** Another broker leads, or this one leads again; often both before anybody who waits looks. */
+  #changeLeader(): void {
+    this.#elect(this.#leader === SELF ? OTHER : SELF);
+    if (this.#leader === SELF) return;
+    this.#follow();
+    if (this.#random() < 0.7) this.#elect(SELF);
+  }
+
+  #elect(leader: number): void {
+    this.#leader = leader;
+    this.#leaderEpoch++;
+    this.#broker.create(this.#topic);
+    this.counts.leaders++;
+  }
+
+  /** The other leader has what was acknowledged, but not all behind it, and records of its own. */
+  #follow(): void {
+    const partition = this.#broker.world.at(this.#owner).partitions.owned.at(SLOT);
+    if (partition?.isOpen !== true) return;
+    const { follower, log, highWatermark } = partition;
+    const offset = highWatermark + Math.floor(this.#random() * (log.logEndOffset - highWatermark + 1));
+    this.#mayHaveGaps = true;
+    if (follower.truncateTo(toOffset(offset)) !== "truncated") return;
+    const count = Math.floor(this.#random() * 3);
+    const batches = leaderBatches(count, { baseOffset: log.logEndOffset, epoch: this.#leaderEpoch });
+    const { memory, start, length } = inMemory(concatBytes(batches.map(({ bytes }) => bytes)), 64);
+    const fetched = { start, length, leaderEpoch: this.#leaderEpoch, nowMs: TEST_TIMESTAMP };
+    const leader = { highWatermark: follower.fetchOffset, logStartOffset: toOffset(0) };
+    const { refusal } = follower.append(memory, fetched, leader);
+    assert.ok(refusal === null || refusal === "log-offline");
+  }
+
   /** The next flush that needs a directory cannot open it. */
   #refuseDirectories(): void {
     const { fileSystem } = this.#files;
@@ -286,6 +338,7 @@ export class AppendLives {
   /** Ends everything that is under way: then every request has its answer. */
   #quiesce(): void {
     for (let round = 0; round < 50; round++) {
+      if (this.#leader === OTHER) this.#elect(SELF);
       if (this.#state === partitionState.handedOver) this.#broker.create(this.#topic);
       for (const shard of this.#broker.world.shards) {
         this.counts.unpacked += this.#broker.world.transcode(shard);
@@ -325,7 +378,8 @@ export class AppendLives {
     let end = 0;
     for (const [, bytes] of logs.sort(([a], [b]) => a < b ? -1 : 1)) {
       for (const batch of batchesIn(bytes)) {
-        assert.ok(isDense ? batch.baseOffset === end : batch.baseOffset >= end, `${batch.baseOffset} follows ${end}`);
+        const follows = isDense && !this.#mayHaveGaps ? batch.baseOffset === end : batch.baseOffset >= end;
+        assert.ok(follows, `${batch.baseOffset} follows ${end}`);
         end = batch.lastOffset + 1;
         const view = new DataView(batch.bytes.buffer, batch.bytes.byteOffset, batch.bytes.byteLength);
         const id = producerId(view, 0);
