@@ -35,12 +35,13 @@ export function latestHistories(
 /**
  * Finds the history.
  * @param found batches of the log
- * @param log isServed: whether a batch may not be missing; isWhole: whether none of a history may, because only a process died; its end
+ * @param log isServed: whether a batch may not be missing; isWhole: whether none of a history may, because only a process died; its end;
+ * lostFrom: from where on the start says that batches may be missing
  */
 export function historyOf(
   found: readonly { baseOffset: number; lastOffset: number; bytes: Uint8Array }[],
   candidates: readonly Candidate[],
-  log: { isServed: (one: LeaderBatch) => boolean; isWhole: boolean; logEndOffset: number },
+  log: { isServed: (one: LeaderBatch) => boolean; isWhole: boolean; logEndOffset: number; lostFrom: number | null },
 ): History {
   const bases = new Set(found.map(({ baseOffset }) => baseOffset));
   const last = found.at(-1)?.lastOffset ?? -1;
@@ -52,5 +53,8 @@ export function historyOf(
   })?.batches;
   const names = () => candidates.map(({ batches }) => `[${namesOf(batches)}]`).join(" ");
   assert.ok(history !== undefined, `[${namesOf(found)}] is of none of the histories ${history ?? names()}`);
+  // Others are fetched again: they are missing at the end, or behind an offset that is told.
+  const untold = history.filter((one) => !isThere(one) && one.lastOffset < (log.lostFrom ?? log.logEndOffset));
+  assert.deepEqual(namesOf(untold), namesOf([]), `missing in [${namesOf(found)}], and a start does not say so`);
   return history;
 }

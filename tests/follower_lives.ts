@@ -189,6 +189,7 @@ export class FollowerLives {
       isServed,
       isWhole: !this.#hasLost,
       logEndOffset: log.logEndOffset,
+      lostFrom: log.found.lostFrom,
     });
     const bases = new Set(found.map(({ baseOffset }) => baseOffset));
     const kept = history.filter(({ baseOffset }) => bases.has(baseOffset));

@@ -31,7 +31,7 @@ Deno.test("Log.open() finds open transactions in a log of Apache Kafka, and abor
   const look = (cleanShutdown: boolean) => {
     using opened = openLog(directory.partition, { producerIdExpirationMs: Infinity, cleanShutdown });
     assert.ok(opened.close({ clean: true }));
-    return opened.uncommitted;
+    return opened.found.uncommitted;
   };
   // Once by recovery, and once by the snapshot of a clean stop.
   for (const clean of [false, true]) assert.deepEqual(look(clean), { hasAborted: false, openCount: 1 });
@@ -54,7 +54,7 @@ Deno.test("Log.open() finds abort markers in the batches that it reads anyway", 
     ]);
     Deno.writeFileSync(`${directory.partition}/00000000000000000000.log`, bytes);
     using log = openLog(directory.partition, { producerIdExpirationMs: Infinity });
-    assert.deepEqual(log.uncommitted, { hasAborted, openCount: 0 });
+    assert.deepEqual(log.found.uncommitted, { hasAborted, openCount: 0 });
   }
 });
 

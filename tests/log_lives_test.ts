@@ -109,7 +109,7 @@ class Lives {
       const log = this.#open(wasMarked, cache.isIntact);
       this.#disk.crashAt = Infinity;
       this.#verify(log);
-      if (log.hasCut) cache.doubt();
+      if (log.found.hasCut) cache.doubt();
       cache.keep();
       if (end === "killed" || end === "power") this.#disk.crashAt = this.#disk.calls + 1 + this.#below(60);
       for (let acts = this.#below(ACTS_MAX); acts > 0; acts--) this.#act(log);

@@ -78,7 +78,7 @@ export class SimulatedDirectory {
 
   /** The log is open. */
   onOpened(log: Log): void {
-    if (log.hasCut) this.#trust?.doubt();
+    if (log.found.hasCut) this.#trust?.doubt();
     this.#trust?.keep();
   }
 

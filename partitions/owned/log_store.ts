@@ -104,7 +104,7 @@ export class LogStore {
    */
   open(topic: TopicImage, partition: number, handedOver: Watermarks | null = null): Log | string {
     const log = this.#open(topic, partition, handedOver);
-    if (typeof log === "string" ? log !== DIRECTORY_OFFLINE : log.hasCut) this.#isIntact = false;
+    if (typeof log === "string" ? log !== DIRECTORY_OFFLINE : log.found.hasCut) this.#isIntact = false;
     if (this.#isStarting) this.#progress.countLog();
     return log;
   }
@@ -152,7 +152,7 @@ export class LogStore {
       if (isOld) this.#openable--;
       if (handedOver === null || log.logEndOffset === handedOver.logEndOffset) {
         this.forget(topic, partition);
-        if (handedOver === null) this.#uncommitted.note(`${topic.name}-${partition}`, log.uncommitted);
+        if (handedOver === null) this.#uncommitted.note(`${topic.name}-${partition}`, log.found.uncommitted);
         return log;
       }
       log.close({ clean: false });

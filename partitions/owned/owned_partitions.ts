@@ -5,6 +5,7 @@
  * Always: a log is open here exactly while its row says so. For a slot without a partition the reason is known (`refusalOf()`).
  */
 import { type Clock, type FlushOutcome, type FlushRequest, type Offset, storageFailure } from "../../storage/mod.ts";
+import { NO_LEADER } from "../cluster/partition_row.ts";
 import type { CleaningNotice } from "../cleaning/cleaning_calls.ts";
 import type { PartitionFailure, PartitionImage, TopicImage } from "../metadata/image.ts";
 import { OFFLINE_DIRECTORY } from "../placement/directory_placement.ts";
@@ -347,8 +348,11 @@ export class OwnedPartitions implements PartitionOwner {
 
   #update(partition: Partition, topic: TopicImage, place: PartitionImage): void {
     const led = this.led.rowOf(topic, place);
-    const { leaderEpoch } = place;
-    partition.update({ leads: this.#leads(place), leaderEpoch, config: topic.logConfig, led });
+    const { leader, leaderEpoch } = place;
+    const leads = this.#leads(place);
+    const follows = !leads && leader !== NO_LEADER;
+    if (follows && partition.replica.mayLack) this.cleanings.abort(place.slot);
+    partition.update({ leads, follows, leaderEpoch, config: topic.logConfig, led });
   }
 
   #leads({ leader }: PartitionImage): boolean {
@@ -384,7 +388,8 @@ export class OwnedPartitions implements PartitionOwner {
     const begins = { handedOver, lastLeadership: row.leadership, followsFrom, isAlone };
     const partition = new Partition(log, { ...place, ...begins, config, table, owner: this });
     this.#bySlot.set(place.slot, partition);
-    if (!isAlone) this.#update(partition, topic, place);
+    if (partition.replica.mayLack) this.#parts.onCacheDoubtful(); // a start has to find what may be missing again
+    if (!isAlone || !this.#leads(place)) this.#update(partition, topic, place);
     if (log.segmentsBelowStart > 0) this.#removal.note(place.slot);
     this.#names.set(place.slot, `${topic.name}-${place.partition}`);
     this.followed.onRow(topic, place, partition);

@@ -23,7 +23,7 @@ import {
 import { listOffset, type OffsetQuery } from "./listed_offsets.ts";
 import { type PartitionAppendResult, PartitionAppends } from "./appends/partition_appends.ts";
 import { PartitionFlushes } from "./partition_flushes.ts";
-import type { PartitionOwner, PartitionParts } from "./partition_parts.ts";
+import type { PartitionChange, PartitionOwner, PartitionParts } from "./partition_parts.ts";
 import { findEpochEnd, readPartition } from "./partition_reads.ts";
 import type { ProducedBatch, QueuedAppend } from "./appends/queued_append.ts";
 import { PartitionRemovals } from "./partition_removals.ts";
@@ -131,16 +131,13 @@ export class Partition {
     return this.#config;
   }
 
-  /**
-   * Applies a change of the topic's configuration or of the partition's row.
-   * @param change leads: whether this broker leads from now on; led: the row, where it leads with followers
-   */
-  update(change: { leads: boolean; leaderEpoch: number; config: LogConfig; led?: LedRow | null }): void {
+  /** Applies a change of the topic's configuration or of the partition's row. */
+  update(change: PartitionChange): void {
     this.#config = change.config;
     this.log.configure(change.config);
     if (this.isOpen) this.#acknowledge();
     if (change.leads) this.#lead(change.leaderEpoch, change.led ?? null);
-    else this.#resign(change.leaderEpoch);
+    else this.#resign(change);
   }
 
   /**
@@ -286,7 +283,9 @@ export class Partition {
    * the disk refused
    */
   handOver(): boolean {
-    if (this.#flushes.isUnderWay || !this.isOpen || this.#leader?.isChanging === true) return false;
+    if (this.#flushes.isUnderWay || !this.isOpen || this.#leader?.isChanging === true || this.replica.mayLack) {
+      return false;
+    }
     const isClosed = this.log.handOver();
     if (isClosed) {
       this.#endLeadership();
@@ -322,11 +321,13 @@ export class Partition {
   }
 
   /** Whoever waits for the leadership is answered before anything of the log is cut off: other records may take the same offsets. */
-  #resign(leaderEpoch: number): void {
+  #resign({ leaderEpoch, follows = false }: PartitionChange): void {
     this.#endLeadership();
     const consequence = this.replica.follow(leaderEpoch);
     this.#follow(consequence);
     if (consequence === "complete") this.#appends.fail("not-leader-or-follower");
+    const lostFrom = follows && this.isOpen ? this.replica.takeLostFrom() : null;
+    if (lostFrom !== null && this.follower.truncateTo(lostFrom) !== "truncated") this.#fail();
   }
 
   /** Its followers count no more; the row is as it was. */

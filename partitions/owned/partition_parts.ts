@@ -1,5 +1,6 @@
 /** What a partition of this shard is built from, and what it reports to its owner. Runs on the owning shard. */
 import type { LogConfig, Offset } from "../../storage/mod.ts";
+import type { LedRow } from "../replication/leader_partition.ts";
 import type { Watermarks, WatermarkTable } from "../shared/watermarks.ts";
 import type { CodecJobs } from "./appends/codec_jobs.ts";
 import type { Flusher } from "./partition_flushes.ts";
@@ -20,6 +21,18 @@ export interface PartitionOwner extends Flusher {
   onAppendsLeft(slot: number): void;
   /** The batches of the shard for codec workers. */
   readonly codecJobs: CodecJobs;
+}
+
+/** A change of the topic's configuration, or of the partition's row. */
+export interface PartitionChange {
+  /** Whether this broker leads from now on. */
+  readonly leads: boolean;
+  /** Whether another one does; false by default. */
+  readonly follows?: boolean;
+  readonly leaderEpoch: number;
+  readonly config: LogConfig;
+  /** The row, where this broker leads with followers; null by default. */
+  readonly led?: LedRow | null;
 }
 
 /** What a partition needs in addition to its log. */

@@ -331,3 +331,34 @@ Deno.test("a row that another partition uses continues the count of leaderships:
   assert.equal(isLed(scene.row), true);
   assert.notEqual(scene.row.leadership, leadership);
 });
+
+/** A follower's files after a loss of power: the records at 4 and 5 are lost, and the segment behind them is there. */
+function filesWithLoss(): CrashingFileSystem {
+  using scene = new Scene();
+  scene.leaderIs(OTHER, 4);
+  scene.fetched(0, 2, { epoch: 4, highWatermark: 0 });
+  assert.ok(scene.partition.log.flush());
+  scene.fetched(4, 1, { epoch: 4, highWatermark: 0 });
+  scene.fetched(6, 1, { epoch: 4, highWatermark: 0 });
+  assert.equal(scene.partition.follower.truncateTo(toOffset(6)), "truncated");
+  scene.files.restart("none");
+  return scene.files;
+}
+
+Deno.test("a follower fetches again what a loss of power may have taken, unless it has led since", () => {
+  for (const order of [[OTHER], [NO_LEADER, OTHER], [NO_LEADER, SELF, OTHER], [SELF, OTHER]]) {
+    using world = new TestShards(1, [filesWithLoss()]);
+    for (const [index, leader] of order.entries()) {
+      assert.deepEqual(world.apply(topicOn([0], { leader, leaderEpoch: 5 + index })), []);
+      const { owned } = world.at(0).partitions;
+      if (leader !== NO_LEADER) continue;
+      assert.equal(world.table.read(SLOT, emptyWatermarks()).logEndOffset, 6, "another replica may have no more");
+      owned.handOver(SLOT);
+      assert.equal(world.table.stateOf(SLOT), partitionState.open, "the next owner would not know of it");
+    }
+    const partition = world.at(0).partitions.owned.at(SLOT);
+    const end = order.includes(SELF) ? 6 : 4;
+    assert.deepEqual([partition?.log.logEndOffset, partition?.follower.fetchOffset], [end, end], `${order}`);
+    assert.equal(partition?.replica.mayLack, false);
+  }
+});

@@ -55,6 +55,8 @@ export interface LogExtent {
   readonly logStartOffset: Offset;
   readonly logEndOffset: Offset;
   readonly recoveryPoint: Offset;
+  /** lostFrom: records from there on may be missing in between (storage/log/log_loader.ts); null, the default, where none are. */
+  readonly found?: { readonly lostFrom: Offset | null };
 }
 
 /** How a replica begins. */
@@ -79,6 +81,7 @@ export class ReplicaState {
   #acknowledgedEnd: Offset;
   /** The log end when the flush that is under way began, and the bytes below it. */
   #flushingEnd = toOffset(0);
+  #lostFrom: Offset | null = null;
   #flushingBytes = 0;
 
   /** @param log its offsets at opening @param leaderEpoch epoch of the leader, which this replica is or follows */
@@ -97,6 +100,8 @@ export class ReplicaState {
     else this.#become(followsFrom === null);
     this.#acknowledgedEnd = clamp(log.recoveryPoint, row);
     if (handedOver === null) this.acknowledged();
+    if (followsFrom !== null) this.#lostFrom = log.found?.lostFrom ?? null;
+    row.recoveryPoint = this.#checkpointed(log.recoveryPoint);
     if (followsFrom !== null) this.#moveTo(clamp(Math.max(row.highWatermark, followsFrom), row));
   }
 
@@ -139,6 +144,7 @@ export class ReplicaState {
   lead(leaderEpoch: number, isAlone = true): Consequence {
     const { acknowledgedEnd } = this;
     const hasBegun = this.#become(true);
+    this.#lostFrom = null;
     const hasChanged = hasBegun || isAlone !== this.#isAlone;
     this.#leaderEpoch = leaderEpoch;
     this.#acknowledgedEnd = acknowledgedEnd;
@@ -158,6 +164,22 @@ export class ReplicaState {
     this.#isAlone = false;
     this.#row.replication = replication.none;
     return hasEnded ? "complete" : "nothing";
+  }
+
+  /**
+   * Whether records may be missing that the leader has: a loss of power may have taken them, and left others behind them. As the leader
+   * takes what a follower asks for as what it has, they have to be fetched again. Once this replica leads, its log is what counts. Until
+   * then starts have to find it again: the recovery point stays below, and no stop is a clean one.
+   */
+  get mayLack(): boolean {
+    return this.#lostFrom !== null;
+  }
+
+  /** From where on they have to be fetched again, or null. Told once, when another broker leads. */
+  takeLostFrom(): Offset | null {
+    const lostFrom = this.#lostFrom;
+    this.#lostFrom = null;
+    return lostFrom;
   }
 
   /** The log has grown; consumers see nothing of it before `acknowledged()`. @param logEndOffset the new one @param bytes appended */
@@ -182,7 +204,7 @@ export class ReplicaState {
 
   /** A flush has ended: records that waited for it are acknowledged. @param recoveryPoint records below it are durable */
   flushed(recoveryPoint: Offset): Consequence {
-    this.#row.recoveryPoint = recoveryPoint;
+    this.#row.recoveryPoint = this.#checkpointed(recoveryPoint);
     const isReached = recoveryPoint >= this.#flushingEnd;
     return isReached && this.#commit(this.#flushingEnd, this.#flushingBytes) ? "complete" : "publish";
   }
@@ -231,8 +253,8 @@ export class ReplicaState {
 
   /** The log was closed. @param recoveryPoint records below it are durable @param isClean the log needs no recovery */
   closed(recoveryPoint: Offset, isClean: boolean): Consequence {
-    this.#row.state = isClean ? partitionState.closedCleanly : partitionState.closed;
-    this.#row.recoveryPoint = recoveryPoint;
+    this.#row.state = isClean && !this.mayLack ? partitionState.closedCleanly : partitionState.closed;
+    this.#row.recoveryPoint = this.#checkpointed(recoveryPoint);
     return "complete";
   }
 
@@ -260,6 +282,10 @@ export class ReplicaState {
     if (!this.isOpen) return "log-offline";
     if (leaderEpoch < 0 || leaderEpoch === this.#leaderEpoch) return this.isLeader ? null : "not-leader-or-follower";
     return leaderEpoch < this.#leaderEpoch ? "fenced-leader-epoch" : "unknown-leader-epoch";
+  }
+
+  #checkpointed(recoveryPoint: Offset): Offset {
+    return this.#lostFrom === null ? recoveryPoint : smaller(recoveryPoint, this.#lostFrom);
   }
 
   /** @returns whether a leadership has begun or ended */

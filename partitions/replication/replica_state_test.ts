@@ -229,3 +229,23 @@ Deno.test("ReplicaState continues the leadership of a row that was handed over, 
   const opened = [4, 5].map((lastLeadership) => new ReplicaState(LOG, EPOCH, { lastLeadership }).row.leadership);
   assert.deepEqual(opened, [5, 7]);
 });
+
+Deno.test("ReplicaState of a follower keeps what may be missing until another broker leads, or this one: in the recovery point and at a stop", () => {
+  const found = { lostFrom: toOffset(4) };
+  const replica = () => new ReplicaState({ ...LOG, found }, EPOCH, { followsFrom: toOffset(3) });
+  const followed = replica();
+  const flushed = new ReplicaState({ ...LOG, recoveryPoint: toOffset(6), found }, EPOCH, { followsFrom: toOffset(3) });
+  assert.equal(flushed.row.recoveryPoint, 4, "it was flushed when it was opened");
+  followed.flushed(toOffset(6));
+  assert.deepEqual([followed.mayLack, followed.row.recoveryPoint], [true, 4]);
+  followed.closed(toOffset(6), true);
+  assert.deepEqual([followed.row.state, followed.row.recoveryPoint], [partitionState.closed, 4]);
+  const told = replica();
+  assert.deepEqual([told.takeLostFrom(), told.takeLostFrom(), told.mayLack], [4, null, false]);
+  told.closed(toOffset(6), true);
+  assert.deepEqual([told.row.state, told.row.recoveryPoint], [partitionState.closedCleanly, 6]);
+  const leader = replica();
+  leader.lead(EPOCH + 1);
+  assert.equal(leader.takeLostFrom(), null);
+  assert.equal(new ReplicaState({ ...LOG, found }, EPOCH).mayLack, false, "a leader has what there is");
+});

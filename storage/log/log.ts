@@ -41,7 +41,6 @@ import type {
   ReadOptions,
   ReadResult,
   SegmentFacts,
-  UncommittedTraces,
 } from "./log_types.ts";
 import { type RenamedDirectory, renameForRemoval } from "../directory/partition_directory.ts";
 import { markDeleted } from "../segments/segment_deletion.ts";
@@ -65,10 +64,8 @@ export class Log implements Disposable {
   readonly #truncation: LogTruncation;
   /** The cleaner's side of it. */
   readonly compacted: CompactedLog;
-  /** Traces of transactions that were found when it was opened. */
-  readonly uncommitted: UncommittedTraces;
-  /** Whether opening it cut torn or corrupt bytes off, or set segments aside. */
-  readonly hasCut: boolean;
+  /** What was found when it was opened. */
+  readonly found: Pick<LoadedLog, "uncommitted" | "hasCut" | "lostFrom">;
   #logStartOffset: Offset;
   #offlineReason: string | null = null;
   #closed = false;
@@ -84,8 +81,7 @@ export class Log implements Disposable {
     this.#reads = new LogReads(loaded.segments, { fs, clock, searches: resources.searches, reader });
     this.#logStartOffset = loaded.logStartOffset;
     this.compacted = new CompactedLog({ ...loaded, options, resources, log: this });
-    this.uncommitted = loaded.uncommitted;
-    this.hasCut = loaded.hasCut;
+    this.found = loaded;
     const onDamaged = (reason: string) => this.goOffline(reason);
     const durability = this.#durability = new LogDurability({ fs, directory, resources, onFailed: onDamaged }, loaded);
     const appends = this.#appends = new LogAppends(loaded, { options, resources, onDamaged });

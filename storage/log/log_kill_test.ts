@@ -59,7 +59,7 @@ Deno.test("Log.open() after a kill reads the end of the last segment, however la
     const options = { ...changes, fs, isCacheIntact: true, report: (text: string) => reports.push(text) };
     using log = openLog(directory.partition, options);
     assert.equal(log.logEndOffset, BATCHES);
-    assert.equal(log.hasCut, false);
+    assert.equal(log.found.hasCut, false);
     assert.deepEqual(reports, []);
     const ofRecovery = read.bytes;
     assert.ok(ofRecovery < BATCHES * VALUE_BYTES / 3, `${ofRecovery} bytes read (${appendMode}, ${preallocate})`);
@@ -127,8 +127,8 @@ Deno.test("Log.open() after a kill cuts the rest of an interrupted write off, fo
       if (unusedBytes > 0 && bytes.subarray(4 * batchBytes + written).every((byte) => byte === 0)) continue;
       assert.equal(log.logEndOffset, 4, `${written} bytes written`);
       // A prefix of a batch begins with its offset: up to byte 7 it may be zeros, like room that was never used.
-      if (written > 8) assert.equal(log.hasCut, true, `${written} bytes written`);
-      assert.equal(reports.length, log.hasCut ? 1 : 0, reports.join());
+      if (written > 8) assert.equal(log.found.hasCut, true, `${written} bytes written`);
+      assert.equal(reports.length, log.found.hasCut ? 1 : 0, reports.join());
       assert.equal(Deno.statSync(path).size, 4 * batchBytes);
     }
   }
@@ -148,7 +148,7 @@ Deno.test("Log.open() after a kill checks all from the recovery point on when th
   {
     using log = openLog(partition, options);
     assert.equal(log.logEndOffset, BATCHES - 4);
-    assert.equal(log.hasCut, true);
+    assert.equal(log.found.hasCut, true);
     assert.match(reports[0] as string, /not as a killed process leaves it/);
     assert.match(reports[1] as string, /was cut by/);
   }

@@ -55,6 +55,11 @@ export interface LoadedLog {
   readonly unflushed: Unflushed;
   /** Whether recovery cut torn or corrupt bytes off, or set segments aside. */
   readonly hasCut: boolean;
+  /**
+   * Records from here on may be missing in between, because a loss of power has taken them: a gap that compaction has made looks the same.
+   * A replica that follows a leader has to fetch them again. Null where nothing is missing.
+   */
+  readonly lostFrom: Offset | null;
   /** Traces of transactions in the files and in those batches that opening reads anyway. */
   readonly uncommitted: UncommittedTraces;
 }
@@ -91,6 +96,7 @@ class LogLoader {
   readonly #unflushed = new Unflushed();
   #scanned = false;
   #hasCut = false;
+  #lostFrom: Offset | null = null;
   /** Whether a segment has an index of aborted transactions. */
   #hasAborted = false;
 
@@ -139,6 +145,7 @@ class LogLoader {
       closedDurableBelow: this.#closedDurableBelow(recoveryPoint, isDurable),
       unflushed: this.#unflushed,
       hasCut: this.#hasCut,
+      lostFrom: this.#lostFrom,
       uncommitted: {
         hasAborted: this.#hasAborted || producers.hasSeenAbort,
         openCount: producers.state.openTransactionsCount,
@@ -291,8 +298,9 @@ class LogLoader {
     }));
   }
 
-  #note({ endOffset, hasCut }: RecoveredLog): Offset {
+  #note({ endOffset, hasCut, lostFrom }: RecoveredLog): Offset {
     this.#hasCut ||= hasCut;
+    this.#lostFrom = lostFrom;
     return endOffset;
   }
 

@@ -63,6 +63,8 @@ export interface RecoveredLog {
   readonly endOffset: Offset;
   /** Whether torn or corrupt bytes were cut off, or segments set aside. */
   readonly hasCut: boolean;
+  /** The start of the first gap that is not below the recovery point, or null: see `LoadedLog`. */
+  readonly lostFrom: Offset | null;
 }
 
 /**
@@ -97,7 +99,7 @@ export function recoverAfterKill(
     endOffset = Math.max(endOffset, found.endOffset);
     if (found.endPosition > 0) break;
   }
-  return { endOffset: toOffset(endOffset), hasCut };
+  return { endOffset: toOffset(endOffset), hasCut, lostFrom: null };
 }
 
 /**
@@ -113,10 +115,13 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
   let hasCut = false;
   let isFirst = true;
   let overlapping = -1;
+  let lostFrom: Offset | null = null;
   unflushed.addDirectory(directory);
   for (let index = from; index < segments.length; index++) {
     const segment = segments.at(index);
     if (segment.baseOffset > end) gaps.push(`${end} to ${segment.baseOffset - 1}`);
+    const isLost = segment.baseOffset > Math.max(end, options.recoveryPoint);
+    if (isLost) lostFrom ??= toOffset(Math.max(end, options.recoveryPoint));
     fs.dropCached(segment.fd);
     const isTrusted = (segments.all[index + 1]?.baseOffset ?? Infinity) < options.recoveryPoint;
     const by = { durableBelow: options.recoveryPoint, mode: isTrusted ? "new file" : "in place" } as const;
@@ -136,7 +141,7 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
       `There are no records at offsets ${gaps[0]}${gaps.length > 1 ? `, and in ${gaps.length - 1} more gaps` : ""}`,
     );
   }
-  return { endOffset: end, hasCut };
+  return { endOffset: end, hasCut, lostFrom };
 }
 
 /**

@@ -111,6 +111,23 @@ Deno.test("Log.open() keeps every segment after a gap, for every policy, recover
   }
 });
 
+Deno.test("Log.open() tells where the first gap begins that is not below the recovery point, unless the last stop was a clean one", () => {
+  for (
+    const [recoveryPoint, cleanShutdown, lostFrom] of [[0, false, "end"], [50, false, 50], [120, false, null], [
+      0,
+      true,
+      null,
+    ]] as const
+  ) {
+    using killed = new KilledLog();
+    if (cleanShutdown) killed.open().close({ clean: true });
+    Deno.truncateSync(killed.path(2));
+    for (const kind of [".index", ".timeindex"]) Deno.removeSync(killed.path(2, kind));
+    using log = killed.open({ recoveryPoint: toOffset(recoveryPoint), cleanShutdown });
+    assert.equal(log.found.lostFrom, lostFrom === "end" ? killed.base(2) : lostFrom);
+  }
+});
+
 Deno.test("Log.open() sets segments after a torn batch aside above the recovery point, and reports it", () => {
   for (const [policy, config] of policies) {
     using killed = new KilledLog();
