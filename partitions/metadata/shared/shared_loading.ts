@@ -52,6 +52,8 @@ export interface ComparedDirectories {
 
 /** Directories read at a time. */
 const IDENTIFIED_AT_ONCE = 64;
+/** Most partitions that a sentence names. */
+const NAMED_MAX = 5;
 /** How often a row is corrected, because others have changed it meanwhile. */
 const TRIES_MAX = 10;
 
@@ -114,12 +116,14 @@ export async function compareDirectories(
   const explained = new Set([...kept, ...away, ...directories.futures].map(nameOf));
   const corrections = new Map<string, string>();
   const missing: NamedPartition[] = [];
+  const homeless = new Map<string, string[]>();
   for (const { topic, topicId, partition, row } of rows.hosted()) {
     const stored = row.directories[row.replicas.indexOf(parts.nodeId)] as string;
     const isKnown = stored !== SOME_DIRECTORY;
     const id = found.of(`${topic}-${partition}`, isKnown ? row : { ...row, directories: undefined });
     if (id !== stored) corrections.set(partitionRowKey(topicId, partition), id);
     const place = { topic, partition, directory: placement.indexOf(id) };
+    if (place.directory < 0) homeless.set(id, [...homeless.get(id) ?? [], `${topic}-${partition}`]);
     if (place.directory < 0 || explained.has(nameOf(place)) || !directories.hadRecords(place)) continue;
     missing.push({ topicId, partition });
     const path = directories.paths[place.directory];
@@ -128,11 +132,22 @@ export async function compareDirectories(
         "start the broker again, or delete the topic",
     );
   }
+  // A directory that is offline has been reported, and may be the one.
+  if (!directories.ids.includes(null)) warnings.push(...[...homeless].map(([id, names]) => lostDirectory(id, names)));
   await correctRows(corrections, parts);
   const isOurs = ({ directories: ids }: SharedDeletedRow) =>
     ids.length === 0 || ids.some((id) => placement.indexOf(id) >= 0);
   const removedIds = [...rows.deleted].flatMap(([id, row]) => isOurs(row) ? [id] : []);
   return { missing, removedIds, warnings: [...warnings, ...found.warnings] };
+}
+
+/** The sentence about partitions whose log directory this broker does not have. */
+function lostDirectory(id: string, names: readonly string[]): string {
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
+  return `${
+    names.slice(0, NAMED_MAX).join(", ")
+  }${more}: offline, because the log directory with directory.id ${id}, which has ` +
+    "their records, is not one of this broker's. Bring it back (--data, log.dirs) and start the broker again, or delete the topics";
 }
 
 /** Removes what the store says to remove, and renames what it does not know. */

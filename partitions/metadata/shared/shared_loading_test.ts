@@ -124,6 +124,16 @@ Deno.test("load() takes partitions offline whose log directory is away", async (
   assert.deepEqual([places, warnings, plane.loaded.delta.offlineDirectories], [[0, OFFLINE_DIRECTORY], [], [1]]);
 });
 
+Deno.test("load() says once which partitions are offline because their log directory is not one of the broker's any more", async () => {
+  const lost = directoryId(1, 9);
+  const store = await storeWith([rowOf(1, A), ...Array.from({ length: 7 }, () => rowOf(1, lost))]);
+  const { places, warnings } = await load(store, { "t-0": { topicId: ID } });
+  assert.deepEqual(places, [0, ...Array(7).fill(OFFLINE_DIRECTORY)]);
+  assert.equal(warnings.length, 1);
+  const said = `t-1, t-2, t-3, t-4, t-5 and 2 more: offline, because the log directory with directory.id ${lost}`;
+  assert.ok(warnings[0]?.startsWith(said), warnings[0]);
+});
+
 Deno.test("load() removes what a topic left that was deleted meanwhile, flushes that, and then forgets it", async () => {
   const store = await storeWith([rowOf(1, A)]);
   const away = directoryId(1, 9);
