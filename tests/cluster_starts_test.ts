@@ -1,6 +1,6 @@
 /** Starts and ends of a broker of a cluster that must not wait for others: over a store in this process. */
 import assert from "node:assert/strict";
-import { StartupError } from "../mod.ts";
+import { StartupError, type TopicOptions } from "../mod.ts";
 import { startMember } from "../net/broker/start.ts";
 import { fetchRequest } from "../net/protocol/messages/01_fetch.ts";
 import { brokerConfigFrom } from "../partitions/config/broker/broker_properties.ts";
@@ -15,11 +15,16 @@ const SOON_MS = 30_000;
 function start(
   directory: string,
   store: SqliteStore,
-  { nodeId, secret, signal }: { nodeId: number; secret?: string; signal?: AbortSignal },
+  { nodeId, secret, signal, topics }: {
+    nodeId: number;
+    secret?: string;
+    signal?: AbortSignal;
+    topics?: readonly TopicOptions[];
+  },
 ) {
   const overrides: Record<string, string> = { "node.id": String(nodeId) };
   if (secret !== undefined) overrides["barnabas.inter.broker.secret"] = secret;
-  return startMember({ port: 0, shards: 1, dataDir: `${directory}/${nodeId}`, overrides, signal }, store);
+  return startMember({ port: 0, shards: 1, dataDir: `${directory}/${nodeId}`, overrides, signal, topics }, store);
 }
 
 async function withStore(run: (directory: string, store: SqliteStore) => Promise<void>): Promise<void> {
@@ -55,4 +60,24 @@ Deno.test("a broker of a cluster whose shard throws ends at once, though nobody 
     await client.send(fetchRequest, 12, { maxWaitMs: 0, minBytes: 0, sessionEpoch: -1, topics: [] });
     await assert.rejects(broker.closed, /Shard \d failed/);
     assert.ok(performance.now() - beginMs < SOON_MS);
+  }));
+
+Deno.test("a broker whose directories have a cluster begins no other one in the wrong place, and its logs stay what they are", () =>
+  withStore(async (directory, store) => {
+    const wrong = new SqliteStore();
+    await wrong.open(`${directory}/wrong.sqlite`);
+    await using _closing = { [Symbol.asyncDispose]: () => wrong.close() };
+    const topics = [{ name: "t", partitions: 3 }];
+    const first = await start(directory, store, { nodeId: 1, topics });
+    await first.close();
+    const found = [...Deno.readDirSync(`${directory}/1`)].map(({ name }) => name).sort();
+    await assert.rejects(
+      start(directory, wrong, { nodeId: 1 }),
+      (error) => error instanceof StartupError && /has no cluster at this place; name the etcd and/.test(error.message),
+    );
+    assert.deepEqual(await wrong.range(""), []);
+    await using _again = await start(directory, store, { nodeId: 1 });
+    const logs = (names: readonly string[]) => names.filter((name) => name.startsWith("t-"));
+    assert.deepEqual(logs([...Deno.readDirSync(`${directory}/1`)].map(({ name }) => name).sort()), logs(found));
+    assert.equal(logs(found).length, 3);
   }));

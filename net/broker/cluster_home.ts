@@ -173,6 +173,8 @@ export class ClusterHome implements MetadataHome {
     using _following = membership.image.follow(look);
     look();
     await active.promise;
+    // The control plane may be behind: it would still count this broker as fenced, and refuse the topics of the start.
+    await present(this.#changes).settled();
   }
 
   async leave(): Promise<void> {
@@ -202,7 +204,7 @@ export class ClusterHome implements MetadataHome {
   /** Reads the cluster's row, or writes it. @returns the cluster id */
   async #establish(found: string | null): Promise<string> {
     const { config: { clusterId: wanted, interBrokerSecret }, code } = this.#parts;
-    const claim = { clusterId: found ?? wanted, secret: interBrokerSecret };
+    const claim = { clusterId: found, newClusterId: wanted, secret: interBrokerSecret };
     const { clusterId, secret } = await code.establishCluster(present(this.#store), claim);
     this.#secret = interBrokerSecret ?? secret;
     return clusterId;

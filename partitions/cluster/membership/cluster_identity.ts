@@ -2,7 +2,8 @@
  * Which cluster a broker joins: the row that the first broker writes, and what log directories say. Main isolate.
  *
  * Always: a directory of one cluster never serves another one. A new directory gets its cluster id from the row, so brokers that start
- * together agree on one.
+ * together agree on one. Only a broker with new directories writes the row: one whose directories have a cluster looks for it in the wrong
+ * place, and all its logs would be strangers in a cluster that has just begun.
  */
 import { randomUuid } from "../../../storage/base/uuid.ts";
 import { ABSENT, MetadataRefusedError, type MetadataStore } from "../../metadata/store/store.ts";
@@ -23,6 +24,8 @@ import { type MembershipTime, systemTime } from "./membership_time.ts";
 export interface ClusterClaim {
   /** Cluster id in its log directories; null where they are new. */
   readonly clusterId: string | null;
+  /** Id of a new cluster; null for a random one. */
+  readonly newClusterId?: string | null;
   /** `barnabas.inter.broker.secret`; null for a random one, if this is the first broker. */
   readonly secret: string | null;
 }
@@ -44,8 +47,15 @@ export async function establishCluster(
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const entry = await store.get(CLUSTER);
     if (entry !== null) return joinable(clusterRowOf(entry), claim);
+    if (claim.clusterId !== null) {
+      throw new MembershipError(
+        `The log directories belong to cluster ${claim.clusterId}, but the metadata store has no cluster at this place; ` +
+          "name the etcd and the prefix (barnabas.etcd.prefix) of the directories' cluster, or choose empty directories (--data). " +
+          "Directories of Apache Kafka are started once without etcd before",
+      );
+    }
     const row: ClusterRow = {
-      clusterId: claim.clusterId ?? randomUuid(),
+      clusterId: claim.newClusterId ?? randomUuid(),
       secret: claim.secret ?? randomSecret(),
       format: CLUSTER_FORMAT,
     };
@@ -68,7 +78,7 @@ export async function establishCluster(
   throw new MetadataRefusedError("The metadata store does not take the cluster's id");
 }
 
-function joinable(row: ClusterRow, { clusterId }: ClusterClaim): ClusterRow {
+function joinable(row: ClusterRow, { clusterId, newClusterId = null }: ClusterClaim): ClusterRow {
   if (row.format > CLUSTER_FORMAT) {
     throw new MembershipError(
       `The cluster ${row.clusterId} has metadata of format ${row.format}, and this version knows ${CLUSTER_FORMAT}; ` +
@@ -79,6 +89,12 @@ function joinable(row: ClusterRow, { clusterId }: ClusterClaim): ClusterRow {
     throw new MembershipError(
       `The log directories belong to cluster ${clusterId}, but the metadata store has cluster ${row.clusterId}; ` +
         "name the etcd and the prefix of the directories' cluster, or choose empty directories (--data)",
+    );
+  }
+  if (clusterId === null && newClusterId !== null && newClusterId !== row.clusterId) {
+    throw new MembershipError(
+      `barnabas.cluster.id is ${newClusterId}, but the metadata store has cluster ${row.clusterId}; leave the setting out, or ` +
+        "name the etcd and the prefix of that cluster",
     );
   }
   return row;

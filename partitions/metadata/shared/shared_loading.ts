@@ -123,7 +123,8 @@ export async function compareDirectories(
     const id = found.of(`${topic}-${partition}`, isKnown ? row : { ...row, directories: undefined });
     if (id !== stored) corrections.set(partitionRowKey(topicId, partition), id);
     const place = { topic, partition, directory: placement.indexOf(id) };
-    if (place.directory < 0) homeless.set(id, [...homeless.get(id) ?? [], `${topic}-${partition}`]);
+    if (place.directory < 0) homeless.set(id, homeless.get(id) ?? []);
+    homeless.get(id)?.push(`${topic}-${partition}`);
     if (place.directory < 0 || explained.has(nameOf(place)) || !directories.hadRecords(place)) continue;
     missing.push({ topicId, partition });
     const path = directories.paths[place.directory];
@@ -132,8 +133,10 @@ export async function compareDirectories(
         "start the broker again, or delete the topic",
     );
   }
-  // A directory that is offline has been reported, and may be the one.
-  if (!directories.ids.includes(null)) warnings.push(...[...homeless].map(([id, names]) => lostDirectory(id, names)));
+  for (const [id, names] of homeless) {
+    // A directory that is offline has been reported, and may be the one.
+    if (!directories.ids.includes(null)) warnings.push(lostDirectory(id, names));
+  }
   await correctRows(corrections, parts);
   const isOurs = ({ directories: ids }: SharedDeletedRow) =>
     ids.length === 0 || ids.some((id) => placement.indexOf(id) >= 0);

@@ -153,7 +153,7 @@ Deno.test("an import is refused where there is another cluster, other keys, or a
   await establishCluster(cluster, { clusterId: null, secret: null });
   await assert.rejects(importSingleNode(partsOf(cluster, source)), /two clusters are never merged/);
   const same = sharedStore();
-  await establishCluster(same, { clusterId: CLUSTER_ID, secret: null });
+  await establishCluster(same, { clusterId: null, newClusterId: CLUSTER_ID, secret: null });
   await assert.rejects(
     importSingleNode(partsOf(same, source)),
     /two clusters are never merged/,
