@@ -9,6 +9,7 @@ import type { Clock } from "../../storage/mod.ts";
 import type { RowOutcome, RowProposal } from "../cluster/row_proposals.ts";
 import type { BrokerImage, PartitionImage, TopicImage } from "../metadata/image.ts";
 import type { LeaderPartition, LeaderSurroundings, LedRow } from "../replication/leader_partition.ts";
+import type { LeaderRules } from "../replication/leader_rules.ts";
 import type { MemberEntry } from "../replication/leader_state.ts";
 
 /** What replication needs around the partitions of a shard. */
@@ -37,6 +38,7 @@ const COLLECT_MS = 5;
 /** The led partitions of one shard that have followers. */
 export class LedReplicas implements LeaderSurroundings {
   readonly nodeId: number;
+  readonly rules: LeaderRules | undefined;
   readonly #parts: ReplicationParts;
   readonly #clock: Clock;
   readonly #leaders = new Set<LeaderPartition>();
@@ -46,8 +48,9 @@ export class LedReplicas implements LeaderSurroundings {
   #knownBrokers: ReadonlyMap<number, BrokerImage> | null = null;
   #members = new Map<number, MemberEntry>();
 
-  /** @param of node id of this broker, and its clock */
-  constructor(parts: ReplicationParts, of: { nodeId: number; clock: Clock }) {
+  /** @param of node id of this broker, its clock, and for tests the rules of leaders */
+  constructor(parts: ReplicationParts, of: { nodeId: number; clock: Clock; rules?: LeaderRules }) {
+    this.rules = of.rules;
     this.#parts = parts;
     this.#clock = of.clock;
     this.nodeId = of.nodeId;

@@ -14,6 +14,7 @@ import type { Log, Offset } from "../../storage/mod.ts";
 import type { VersionedRow } from "../cluster/partition_row.ts";
 import type { RowOutcome, RowProposal } from "../cluster/row_proposals.ts";
 import type { FetchPosition } from "./epoch_divergence.ts";
+import type { LeaderRules } from "./leader_rules.ts";
 import {
   type FetchRefusal,
   type FollowerFetch,
@@ -29,6 +30,8 @@ export interface LeaderSurroundings {
   readonly nodeId: number;
   /** replica.lag.time.max.ms */
   readonly lagMaxMs: number;
+  /** For tests, which plant mistakes. */
+  readonly rules?: LeaderRules;
   /** Monotonic time. */
   nowMs(): number;
   /** A broker of the image; null for one that is not registered. */
@@ -88,6 +91,7 @@ export class LeaderPartition {
         log: new ReplicaLogView(partition.log),
         lagMaxMs: surroundings.lagMaxMs,
         broker: (id) => surroundings.broker(id),
+        rules: surroundings.rules,
       },
       base,
       { highWatermark: partition.replica.row.highWatermark, configuredMinIsr, nowMs: surroundings.nowMs() },

@@ -12,6 +12,7 @@ import { type BrokerImage, type PartitionImage, type TopicImage } from "../metad
 import { LedReplicas } from "../owned/led_replicas.ts";
 import { Fixture } from "../owned/partition_fixture_testing.ts";
 import { topicOn } from "../owned/partition_testing.ts";
+import type { LeaderRules } from "./leader_rules.ts";
 import type { FollowerFetch } from "./leader_state.ts";
 
 /** Leader epoch of the row. */
@@ -56,7 +57,7 @@ export class LedFixture extends Fixture {
   brokers: ReadonlyMap<number, BrokerImage> = new Map([1, 2, 3].map((id) => [id, brokerOf(id)]));
   #minIsr = 2;
 
-  constructor(row: PartitionRow = ledRow, config: Partial<LogConfig> = {}) {
+  constructor(row: PartitionRow = ledRow, config: Partial<LogConfig> = {}, rules?: LeaderRules) {
     super(config);
     this.led = new LedReplicas({
       lagMaxMs: LAG_MAX_MS,
@@ -74,7 +75,7 @@ export class LedFixture extends Fixture {
           });
         }
       },
-    }, { nodeId: 1, clock: this.clock });
+    }, { nodeId: 1, clock: this.clock, rules });
     this.change(row);
   }
 
