@@ -30,7 +30,7 @@ import { type EtcdMemory, EtcdPosition } from "./etcd_position.ts";
 import { EtcdReads } from "./etcd_reads.ts";
 import { EtcdTransactions } from "./etcd_transactions.ts";
 import { EtcdWatch, type WatchCounts } from "./etcd_watch.ts";
-import { refusing } from "./gateway_failure.ts";
+import { GatewayFailure, refusing } from "./gateway_failure.ts";
 
 /** How a store is opened. */
 export interface EtcdStoreOptions extends EtcdAccess {
@@ -98,7 +98,7 @@ export class EtcdStore implements MetadataStore, VersionsReader {
       return store;
     } catch (error) {
       store.#client[Symbol.dispose]();
-      throw error;
+      throw unanswered(error, options.endpoints);
     }
   }
 
@@ -228,4 +228,14 @@ export class EtcdStore implements MetadataStore, VersionsReader {
     for (const watch of this.#watches.keys()) watch[Symbol.dispose]();
     this.#options.failed?.(failure);
   }
+}
+
+/** The reason why an open failed, with the remedy where no member has answered as an etcd does. */
+function unanswered(error: unknown, endpoints: readonly string[]): unknown {
+  const { message, cause } = error as Error;
+  if (!(cause instanceof GatewayFailure) || cause.kind === "refused") return error;
+  const addresses = endpoints.join(", ");
+  return new MetadataRefusedError(`${message}. Start etcd at ${addresses}, or name its addresses with --etcd`, {
+    cause,
+  });
 }
