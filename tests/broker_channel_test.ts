@@ -64,7 +64,7 @@ Deno.test("a broker does not accept another secret, and one without a secret acc
   using stranger = channelTo(broker, { secret: "another secret of brokers" });
   for (let attempt = 0; attempt < 3; attempt++) {
     const { kind, message } = await failureOf(stranger.heartbeat(heartbeat));
-    assert.equal(kind, "lost");
+    assert.equal(kind, "secret");
     assert.match(message, /it has another secret: barnabas\.inter\.broker\.secret must be the same on all brokers/);
   }
   await using alone = await startMember({});
@@ -85,7 +85,7 @@ Deno.test("many failed logins cost their connections only", async () => {
   for (let beats = 0; beats < 50; beats++) {
     assert.equal((await member.heartbeat(heartbeat)).errorCode, errorCode.NOT_CONTROLLER);
   }
-  assert.deepEqual(new Set(await failures), new Set(["lost"]));
+  assert.deepEqual(new Set(await failures), new Set(["secret"]));
   assert.deepEqual(broker.handlerFailures(), [0, 0]);
 });
 

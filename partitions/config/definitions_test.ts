@@ -36,6 +36,7 @@ const ownDefaults = new Map([
   ["broker.heartbeat.interval.ms", "100"],
   ["broker.session.timeout.ms", "700"],
   ["socket.receive.buffer.bytes", "-1"],
+  ["replica.socket.receive.buffer.bytes", "-1"],
   ["socket.send.buffer.bytes", "-1"],
 ]);
 

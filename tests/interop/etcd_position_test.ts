@@ -40,8 +40,9 @@ interopTest({
         for (const [index, path] of logDirectories.entries()) {
           await Deno.writeTextFile(`${path}/${position.name}`, position.content(index));
         }
+        const { memory } = store; // closing the store is a change of etcd, too
         await store.close();
-        return store.memory;
+        return memory;
       };
       const refuses = async (sentence: RegExp, endpoints?: readonly string[]) => {
         const before = await loadEtcdPosition(logDirectories);
