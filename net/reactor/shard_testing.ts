@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { IsolateTable, type Outbox, outboxes, TurnCounter } from "../../partitions/mod.ts";
 import { TestShards } from "../../partitions/owned/partition_testing.ts";
-import { type Clock, linuxFileSystem } from "../../storage/mod.ts";
+import { type Clock, type FileSystem, linuxFileSystem } from "../../storage/mod.ts";
 import { sendConnection } from "../shards/connection_transfer.ts";
 import type { Connection } from "./connection.ts";
 import { noCoordinators } from "../../partitions/coordinators/runtime/shard_coordinators_testing.ts";
@@ -31,9 +31,11 @@ export class ShardFixture implements Disposable {
   readonly #main: Outbox | undefined;
   readonly #received: SocketPair[] = [];
 
-  constructor(parts: { shardsCount?: number; clock?: Clock } = {}) {
+  constructor(
+    parts: { shardsCount?: number; clock?: Clock; store?: { readonly fs: FileSystem; readonly path: string } } = {},
+  ) {
     const { shardsCount = 1 } = parts;
-    this.world = new TestShards(shardsCount);
+    this.world = new TestShards(shardsCount, [], { store: parts.store });
     this.#main = outboxes(this.world.state, shardsCount)[0];
     const { outboxes: ways, arena, inbox, purgatory, partitions } = this.world.at(0);
     this.shard = new Shard({

@@ -9,6 +9,7 @@ import type { FlushRequest } from "../../storage/log/log_types.ts";
 import { transcodeBatch } from "../../storage/records/batch_intake.ts";
 import { CONTENT_BYTES_MAX } from "../../storage/records/batch_rules.ts";
 import { allocateNative, type NativeMemory } from "../../storage/sys/memory.ts";
+import type { FileSystem } from "../../storage/sys/file_system.ts";
 import type { FlushOutcome } from "../../storage/sys/flush_outcome.ts";
 import type { LogConfig } from "../../storage/log/log_config.ts";
 import { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
@@ -202,12 +203,14 @@ export class TestShards implements Disposable {
   readonly #warmSegmentsMax: number | undefined;
   readonly #retention: RetentionSettings;
   readonly #asked: readonly AnyQuestion[] | undefined;
+  readonly #store: { readonly fs: FileSystem; readonly path: string } | undefined;
   readonly #replication: ReplicationParts | undefined;
 
   /**
    * @param files file systems of an earlier test world, by shard
    * @param options warmSegmentsMax: closed segments whose files may stay open; asked: questions that may be asked; retention: when it
-   * runs, by default never; clock: of all shards; replication: what partitions with followers need
+   * runs, by default never; clock: of all shards; replication: what partitions with followers need; store: where the logs
+   * are, by default in memory
    */
   constructor(
     shardsCount: number,
@@ -218,12 +221,14 @@ export class TestShards implements Disposable {
       retention?: RetentionSettings;
       clock?: ManualClock;
       replication?: ReplicationParts;
+      store?: { readonly fs: FileSystem; readonly path: string };
     } = {},
   ) {
     this.#warmSegmentsMax = options.warmSegmentsMax;
     this.#retention = options.retention ?? NO_RETENTION;
     this.clock = options.clock ?? new ManualClock();
     this.#asked = options.asked;
+    this.#store = options.store;
     this.#replication = options.replication;
     this.state = allocateSharedState(shardsCount);
     this.table = new WatermarkTable(this.state.watermarks);
@@ -316,9 +321,9 @@ export class TestShards implements Disposable {
       nodeId: 1,
       clock: this.clock,
       store: new LogStore({
-        fs: files.fileSystem,
+        fs: this.#store?.fs ?? files.fileSystem,
         clock: this.clock,
-        directories: [{ path: LOG_DIRECTORY, isOnline: true, cleanShutdown: false }],
+        directories: [{ path: this.#store?.path ?? LOG_DIRECTORY, isOnline: true, cleanShutdown: false }],
         producerIdExpirationMs: 86_400_000,
         ...(this.#warmSegmentsMax === undefined ? {} : { warmSegmentsMax: this.#warmSegmentsMax }),
         report,

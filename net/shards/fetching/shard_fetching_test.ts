@@ -168,7 +168,7 @@ Deno.test("the backoff of a partition that its leader cannot answer for is its o
   await world.connect();
   const first = await world.fetchRequest();
   assert.equal(first.fetch.topics[0]?.partitions.length, 2);
-  await world.answer(first.header, { errorCode: 6, highWatermark: -1, logStartOffset: -1 });
+  await world.answer(first.header, { errorCode: 56, highWatermark: -1, logStartOffset: -1 });
   const second = await world.fetchRequest();
   assert.deepEqual(second.fetch.forgottenTopicsData.map(({ partitions }) => partitions), [[0]]);
   const batch = leaderBatch({ baseOffset: 0, epoch: 4 });
@@ -257,4 +257,66 @@ Deno.test("a process that is not registered fetches nothing: its leader would co
   world.turn();
   const { fetch } = await world.fetchRequest();
   assert.equal(fetch.replicaState.replicaEpoch, BROKER_EPOCH);
+});
+
+Deno.test("a leader that does not know yet that it leads is asked again soon, and then less and less often", async () => {
+  for (const errorCode of [3, 6, 75, 100]) {
+    using world = new FollowingWorld();
+    await world.connect();
+    for (const waitMs of [10, 20, 40, 80, 160, 320, 640, 1000, 1000]) {
+      const { header } = await world.fetchRequest();
+      await world.answer(header, { errorCode, highWatermark: -1, logStartOffset: -1 });
+      world.pass(waitMs - 1);
+      const { nextDeadlineMs } = world.fixture.world.at(0).partitions.owned.followed;
+      assert.equal(nextDeadlineMs - world.fixture.world.clock.monotonicMs(), 1, `error ${errorCode}, ${waitMs} ms`);
+      world.pass(1);
+    }
+    const { header } = await world.fetchRequest();
+    await world.answer(header, { highWatermark: 2, records: leaderBatch({ baseOffset: 0, epoch: 4 }).bytes });
+    const next = await world.fetchRequest();
+    await world.answer(next.header, { errorCode, highWatermark: -1, logStartOffset: -1 });
+    world.pass(10);
+    assert.equal((await world.fetchRequest()).fetch.sessionId, 5, "soon again");
+  }
+});
+
+Deno.test("a truncation waits for a cleaning that puts new segments in place; another one is aborted", async () => {
+  using world = new FollowingWorld({ config: { ...smallLogs, segmentBytes: 500 } });
+  await world.connect();
+  const leader = history([0, 20, 4]);
+  const first = await world.fetchRequest();
+  await world.answer(first.header, leader.answerTo(first.asked!));
+  world.setLeader(LEADER, 6);
+  await world.answer((await world.fetchRequest()).header);
+  const second = await world.fetchRequest();
+  assert.equal(second.asked?.currentLeaderEpoch, 6);
+  world.partition.isBeingCleaned = true;
+  const diverging = { epoch: 4, endOffset: 8 };
+  await world.answer(second.header, { highWatermark: 8, divergingEpoch: diverging });
+  assert.deepEqual(world.marks, [0, 40, 40]);
+  world.partition.isBeingCleaned = false;
+  world.pass(50);
+  assert.deepEqual(world.marks, [0, 8, 8]);
+  assert.equal((await world.fetchRequest()).asked?.fetchOffset, 8);
+});
+
+Deno.test("a partition that is handed over to another shard, or removed, is fetched no more: no late answer touches it", async () => {
+  using world = new FollowingWorld({ partitionsCount: 2 });
+  await world.connect();
+  const first = await world.fetchRequest();
+  const { owned } = world.fixture.world.at(0).partitions;
+  owned.handOver(0);
+  assert.equal(owned.at(0), undefined);
+  const records = leaderBatch({ baseOffset: 0, epoch: 4 }).bytes;
+  await world.answer(first.header, { highWatermark: 2, records }, { partitionIndex: 1, highWatermark: 2, records });
+  assert.deepEqual(world.stored(1), [records]);
+  const second = await world.fetchRequest();
+  assert.deepEqual(second.fetch.forgottenTopicsData.map(({ partitions }) => partitions), [[0]]);
+  // The next shard, here the same one, opens it and fetches from its end.
+  world.setLeader(LEADER, 5);
+  await world.answer(second.header);
+  const third = await world.fetchRequest();
+  assert.deepEqual(third.fetch.topics[0]?.partitions.map(({ partition, fetchOffset }) => [partition, fetchOffset]), [
+    [0, 0],
+  ]);
 });

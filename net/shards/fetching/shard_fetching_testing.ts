@@ -10,6 +10,7 @@ import { change, topicOn } from "../../../partitions/owned/partition_testing.ts"
 import { type EpochEnd, positionOf, type ReplicaLog } from "../../../partitions/replication/epoch_divergence.ts";
 import { connectionRole } from "../../../partitions/shared/messages.ts";
 import { NO_OFFSET, toOffset } from "../../../storage/base/units.ts";
+import type { FileSystem } from "../../../storage/sys/file_system.ts";
 import type { LogConfig } from "../../../storage/log/log_config.ts";
 import type { LeaderBatch } from "../../../tests/leader_batches.ts";
 import { readAll } from "../../../tests/log_fixture.ts";
@@ -116,7 +117,7 @@ export class LeaderLog implements ReplicaLog {
 
 /** The shard, its partition, and the leader's end of the connection. */
 export class FollowingWorld implements Disposable {
-  readonly fixture = new ShardFixture();
+  readonly fixture: ShardFixture;
   readonly image = new MetadataImage();
   readonly fetching: ShardFetching;
   readonly wanted: Extract<FromShard, { type: "connect" }>[] = [];
@@ -127,8 +128,15 @@ export class FollowingWorld implements Disposable {
   sessionId = 5;
 
   constructor(
-    options: { properties?: Record<string, string>; config?: LogConfig; partitionsCount?: number; epoch?: number } = {},
+    options: {
+      properties?: Record<string, string>;
+      config?: LogConfig;
+      partitionsCount?: number;
+      epoch?: number;
+      store?: { readonly fs: FileSystem; readonly path: string };
+    } = {},
   ) {
+    this.fixture = new ShardFixture({ store: options.store });
     const { world, shard } = this.fixture;
     const { partitions, arena } = world.at(0);
     this.setBrokers(9092);
@@ -196,18 +204,23 @@ export class FollowingWorld implements Disposable {
 
   /** Connects the shard to the leader, as the main isolate does when it is asked. */
   async connect(): Promise<SocketPair> {
-    this.turn();
-    const wanted = this.wanted.shift();
-    assert.ok(wanted !== undefined, "the shard asks for a connection");
     const pair = this.pair = await SocketPair.open();
     pair.peer.setNoDelay(true);
     this.#pairs.push(pair);
+    this.handOut(pair.release());
+    return pair;
+  }
+
+  /** Hands a connected socket out to the shard, which has asked for one. */
+  handOut(fd: number): void {
+    this.turn();
+    const wanted = this.wanted.shift();
+    assert.ok(wanted !== undefined, "the shard asks for a connection");
     const main = outboxes(this.fixture.world.state, 1)[0]!;
-    const transfer = { fd: pair.release(), listener: 0, transfers: 0, peer: wanted.id, role: connectionRole.outgoing };
+    const transfer = { fd, listener: 0, transfers: 0, peer: wanted.id, role: connectionRole.outgoing };
     sendConnection(main, transfer);
     main.flush();
     this.turn();
-    return pair;
   }
 
   /** The next request of the follower. */

@@ -27,6 +27,12 @@ import { ReplicaLogView } from "../replica_log.ts";
 /** How soon a truncation is tried again that a cleaning has kept from beginning. */
 const BUSY_RETRY_MS = 50;
 
+/**
+ * How soon a leader is asked again that does not know yet that it leads, or in which epoch: its image is some milliseconds behind this one's.
+ * Twice as long each further time, up to the backoff.
+ */
+const NOT_YET_RETRY_MS = 10;
+
 /** The partition (partitions/owned/partition.ts). */
 export interface FetchedPartition extends FollowedPartition {
   readonly slot: number;
@@ -74,6 +80,8 @@ export type ReplicaAnswer =
   }
   | { readonly kind: "offset-out-of-range" }
   | { readonly kind: "fenced-leader-epoch" }
+  /** The leader does not know that it is this partition's leader in this epoch. */
+  | { readonly kind: "not-yet" }
   | { readonly kind: "failed" };
 
 type Cut = Extract<FollowerAction<AnsweredRecords>, { kind: "truncate" | "restart" }>;
@@ -94,6 +102,9 @@ export class FollowedReplica {
   readonly #around: ReplicaSurroundings;
   #cut: Cut | null = null;
   #delayedUntilMs = 0;
+  /** How long the next delay takes. */
+  #backoffMs: number;
+  #notYetMs = NOT_YET_RETRY_MS;
   /** Whether the next fetch is put off, because nothing of the last answer could be appended. */
   #isRefused = false;
 
@@ -101,15 +112,22 @@ export class FollowedReplica {
     this.name = name;
     this.partition = partition;
     this.#around = around;
-    const { backoffMs } = around;
-    const log = new ReplicaLogView(partition.log);
-    this.#state = new FollowerState<AnsweredRecords>({ log, backoffMs }, partition.highWatermark);
+    this.#backoffMs = around.backoffMs;
+    const backoffMs = () => this.#backoffMs;
+    const parts = {
+      log: new ReplicaLogView(partition.log),
+      get backoffMs() {
+        return backoffMs();
+      },
+    };
+    this.#state = new FollowerState<AnsweredRecords>(parts, partition.highWatermark);
   }
 
   /** Follows a leader from now on: nothing that was asked of another one counts any more. */
   follow(leadership: Leadership): void {
     if (this.#cut !== null) this.#endCut();
     this.#isRefused = false;
+    this.#notYetMs = NOT_YET_RETRY_MS;
     this.#endRequest();
     this.#state.follow(leadership);
   }
@@ -142,6 +160,8 @@ export class FollowedReplica {
   answered(asked: FetchPlace, answer: ReplicaAnswer, nowMs: number): void {
     if (this.fetch === null || !isSamePlace(this.fetch, asked)) return;
     this.#endRequest();
+    if (answer.kind === "not-yet") return this.#answeredNotYet(asked, nowMs);
+    this.#notYetMs = NOT_YET_RETRY_MS;
     if (answer.kind === "records") this.#answeredRecords(asked, answer.records, nowMs);
     else this.#state.answered(asked, answer, nowMs);
     this.#go(nowMs);
@@ -172,8 +192,17 @@ export class FollowedReplica {
   }
 
   #go(nowMs: number): void {
-    if (this.#state.phase === "delayed") this.#delayedUntilMs = nowMs + this.#around.backoffMs;
+    if (this.#state.phase === "delayed") this.#delayedUntilMs = nowMs + this.#backoffMs;
     this.run(nowMs);
+  }
+
+  #answeredNotYet(asked: FetchPlace, nowMs: number): void {
+    const { backoffMs } = this.#around;
+    this.#backoffMs = Math.min(this.#notYetMs, backoffMs);
+    this.#notYetMs = Math.min(2 * this.#notYetMs, backoffMs);
+    this.#state.answered(asked, { kind: "failed" }, nowMs);
+    this.#go(nowMs);
+    this.#backoffMs = backoffMs;
   }
 
   #isToFetch(nowMs: number): boolean {

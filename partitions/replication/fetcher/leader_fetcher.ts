@@ -250,6 +250,11 @@ export class LeaderFetcher implements LinkOwner {
         return { kind: "offset-out-of-range" };
       case errorCode.FENCED_LEADER_EPOCH:
         return { kind: "fenced-leader-epoch" };
+      case errorCode.NOT_LEADER_OR_FOLLOWER:
+      case errorCode.UNKNOWN_LEADER_EPOCH:
+      case errorCode.UNKNOWN_TOPIC_ID:
+      case errorCode.UNKNOWN_TOPIC_OR_PARTITION:
+        return { kind: "not-yet" };
       default:
         return { kind: "failed" };
     }
