@@ -127,8 +127,8 @@ Deno.test("a fetch that names a replica is refused on a connection that has not 
   scene.append(0);
   scene.fetch(3, { 0: 0 }, { replica: { new: 2, epoch: 102 } });
   scene.fetch(0, { 0: 0 }, { replica: { new: 2, epoch: 102 } });
-  for (const  of of[3, 0]) {
-    assert.deepEqual(scene.take(of).partitions, [[0, errorCode.NOT_LEADER_OR_FOLLOWER, 0, -1]]);
+  for (const client of [3, 0]) {
+    assert.deepEqual(scene.take(client).partitions, [[0, errorCode.NOT_LEADER_OR_FOLLOWER, 0, -1]]);
   }
 });
 
