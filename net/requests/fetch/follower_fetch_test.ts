@@ -112,7 +112,7 @@ Deno.test("a follower reads up to the log end, and its next fetch lets consumers
 Deno.test("a waiting follower is woken by an append on any shard, and a consumer is not", () => {
   using scene = new Scene();
   for (const partition of [0, 1]) {
-    for (const  of of[0, 2]) scene.fetch(of, { [partition]: 0 });
+    for (const client of [0, 2]) scene.fetch(client, { [partition]: 0 });
     assert.ok(scene.isWaiting(0) && scene.isWaiting(2));
     scene.append(partition);
     assert.deepEqual(scene.take(2).partitions, [[partition, 0, BATCH_BYTES, 0]]);
