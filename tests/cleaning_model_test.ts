@@ -12,6 +12,7 @@ import { cleanAndSwap, decodeBatch, type DecodedBatch, decodeLog, jobOf, NO_PROD
 import { cleanModel, type ModelAbort } from "./cleaning_model.ts";
 import { CleaningWorld } from "./cleaning_world.ts";
 import { findByTime, findInconsistencies, openLog, readAll, testConfig, TestDirectory } from "./log_fixture.ts";
+import { chooseSeed } from "./interop/random.ts";
 
 /** One log, cleaned again and again. */
 class ModelledCleaning {
@@ -163,7 +164,7 @@ class ModelledCleaning {
 }
 
 const seeds = Deno.env.get("BARNABAS_SEED") === undefined
-  ? Array.from({ length: Deno.env.get("BARNABAS_SLOW") === "1" ? 500 : 30 }, () => Math.floor(Math.random() * 2 ** 31))
+  ? Array.from({ length: Deno.env.get("BARNABAS_SLOW") === "1" ? 500 : 30 }, (_, index) => chooseSeed() + index)
   : [Number(Deno.env.get("BARNABAS_SEED"))];
 
 /** Cleans a random log round after round. @throws when it differs from the model */

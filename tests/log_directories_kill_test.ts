@@ -20,6 +20,7 @@ import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
 import { create, EARLIEST, listOffset, produceTo, readBatches } from "./topic_requests.ts";
 import { damageIn } from "./verified.ts";
+import { chooseSeed } from "./interop/random.ts";
 
 const KILLS = Deno.env.get("BARNABAS_SLOW") ? 50 : 5;
 const TOPIC = "t";
@@ -197,7 +198,7 @@ function assertLossIsNoticed(stored: readonly Stored[], start: number, by: { of:
 
 Deno.test(`over ${KILLS} kills while partitions move between log directories, nothing is lost, and no copy is left`, () =>
   withDirectory(async (root) => {
-    const seed = Number(Deno.env.get("BARNABAS_SEED") ?? Date.now() % 1_000_000_000);
+    const seed = chooseSeed();
     const sent = new Sent(seed);
     const directories = [join(root, "a"), join(root, "b")];
     const overrides = {

@@ -11,6 +11,7 @@ import { isConnectionLost, KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { withDirectory } from "./temporary_directory.ts";
 import { create, EARLIEST, listOffset, produceTo, readBatches } from "./topic_requests.ts";
+import { chooseSeed } from "./interop/random.ts";
 
 const KILLS = Deno.env.get("BARNABAS_SLOW") ? 50 : 4;
 const TOPIC = "t";
@@ -122,7 +123,7 @@ function problemsOf(stored: readonly Stored[], sent: Sent): string[] {
 
 Deno.test(`over ${KILLS} kills with retention running, no acknowledged record is lost that the rules keep`, () =>
   withDirectory(async (dataDir) => {
-    const seed = Number(Deno.env.get("BARNABAS_SEED") ?? Date.now() % 1_000_000_000);
+    const seed = chooseSeed();
     const sent = new Sent(seed);
     const removedFiles = () =>
       [...Deno.readDirSync(`${dataDir}/${TOPIC}-0`)].filter(({ name }) => name.endsWith(".deleted")).length;

@@ -24,6 +24,8 @@ export interface Verdict {
   readonly complaints: readonly string[];
   /** Whether all complaints are about turn times. */
   readonly isOnlySlow: boolean;
+  /** Whether all that was wrong, apart from turn times, is that it took too much memory. */
+  readonly isOnlyLarge: boolean;
   /** Figures, for people. */
   readonly figures: string;
 }
@@ -69,17 +71,20 @@ export class Siege<Context> implements AsyncDisposable {
     const samples = await this.#meter.stop();
     const after = await victim.turnTimes();
     if (honest.failure !== null) complain(honest.failure);
+    let isOnlyLarge = false;
     let figures = `${Math.round(tookMs)} ms, honest ≤ ${Math.round(honest.longestMs)} ms`;
     if (after === null) {
       complain(`the broker ended (${JSON.stringify(victim.end)}):\n${victim.lastWords}`);
     } else {
+      const count = complaints.length;
       figures += `, ${judgeMemory(victim, { idleBytes, beforeBytes, extraBytesMax, ledger, complain })}`;
+      isOnlyLarge = count === 0 && complaints.length > 0;
     }
     const othersCount = complaints.length;
     if (othersCount > 0) await this.#end();
     // Long turns need no new broker: they leave nothing behind.
     if (after !== null) figures += `, ${judgeTurns(before, after, { samples, complain })}`;
-    return { complaints, isOnlySlow: complaints.length > 0 && othersCount === 0, figures };
+    return { complaints, isOnlySlow: complaints.length > 0 && othersCount === 0, isOnlyLarge, figures };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
