@@ -49,9 +49,14 @@ Deno.test("readResident() and isResident() refuse what is not in the page cache,
   const memory = nativeMemory(new ArrayBuffer(4096));
   assert.equal(isResident(fd, 0, 1 << 20), false);
   assert.ok(readResident({ fd, position: 512 * 1024 }, memory, { start: 0, length: 4096 }) < 4096);
-  linuxFileSystem.pread(fd, nativeMemory(new ArrayBuffer(1 << 20)), 0, 1 << 20, 0);
-  assert.ok(isResident(fd, 0, 1 << 20));
-  assert.equal(readResident({ fd, position: 700 }, memory, { start: 96, length: 4000 }), 4000);
+  // A kernel that is short of memory may drop a page at once, but not every time.
+  let [attempts, count] = [0, 0];
+  do {
+    linuxFileSystem.pread(fd, nativeMemory(new ArrayBuffer(1 << 20)), 0, 1 << 20, 0);
+    const isAllThere = isResident(fd, 0, 1 << 20);
+    count = isAllThere ? readResident({ fd, position: 700 }, memory, { start: 96, length: 4000 }) : 0;
+  } while (count !== 4000 && ++attempts < 5);
+  assert.equal(count, 4000);
   assert.equal(memory.bytes[96], (700 * 7) & 255);
   closeDescriptor(fd);
 });
