@@ -46,9 +46,10 @@ async function socketPair(): Promise<{ out: number; peer: Deno.TcpConn }> {
 
 Deno.test("readResident() and isResident() refuse what is not in the page cache, and read what is", () => {
   const fd = coldFile(1 << 20);
-  const memory = nativeMemory(new ArrayBuffer(4096));
+  const memory = nativeMemory(new ArrayBuffer(1 << 20));
   assert.equal(isResident(fd, 0, 1 << 20), false);
-  assert.ok(readResident({ fd, position: 512 * 1024 }, memory, { start: 0, length: 4096 }) < 4096);
+  // A busy disk may keep some of its pages.
+  assert.ok(readResident({ fd, position: 0 }, memory, { start: 0, length: 1 << 20 }) < 1 << 20);
   // A kernel that is short of memory may drop a page at once, but not every time.
   let [attempts, count] = [0, 0];
   do {
