@@ -102,7 +102,6 @@ export async function startMember(
     const shared = { ...config, interBrokerSecret: home.secret ?? config.interBrokerSecret };
     const settings = await shardSettings(shared, directories, { ...loaded, resources, report: warn });
     await openLogs(pool, { controller, directories, settings, report: inform });
-    home.follow();
     const [{ image }, { watermarks }] = [controller, pool];
     const place = { directories: directories.opened, report: warn };
     const onDirectoryFailed = directoryFailures(directories, { controller, onEnd: ended.reject });
@@ -115,6 +114,8 @@ export async function startMember(
     const compaction = late.compaction = started.use(
       await Compaction.start({ ...place, config, image, watermarks, shards: pool }),
     );
+    // Changes of other brokers are applied from here on: they need the checkpoints.
+    home.follow();
     // A failure ends the wait: a broker whose shards or metadata have failed never becomes active.
     await Promise.race([home.join(() => acceptor.start()), ended.promise, abortOf(signal)]);
     await createTopics(controller, options.topics ?? []);
