@@ -7,6 +7,7 @@ export type { CleaningAnswer, CleaningNotice, CleaningRequest } from "./cleaning
 export { CleanerOffsets } from "./cleaning/cleaner_offsets.ts";
 export { type CleanerSettings, LogCleaner } from "./cleaning/log_cleaner.ts";
 export { CheckpointError, type CheckpointKind, Checkpoints } from "./directory/checkpoint_writer.ts";
+export { fileExists } from "./directory/file_exists.ts";
 export { LogDirectories } from "./directory/log_directories.ts";
 export { LogDirectoryError, METADATA_STORE_FILE } from "./directory/log_directory.ts";
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";

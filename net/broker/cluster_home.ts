@@ -19,6 +19,7 @@ import {
   type CheckpointKind,
   type ClusterParts,
   type ControllerOptions,
+  fileExists,
   type IsolateTable,
   type LogDirectories,
   METADATA_STORE_FILE,
@@ -104,7 +105,7 @@ export class ClusterHome implements MetadataHome {
   async open(directories: LogDirectories, ports: readonly number[]): Promise<void> {
     const { code, config, isolates, shardsCount, failed, warn } = this.#parts;
     const store = present(this.#store);
-    if (await exists(directories.storePath)) await this.#import(directories);
+    if (await fileExists(directories.storePath)) await this.#import(directories);
     const follower = this.#owned.use(await code.StoreFollower.open(store));
     if (this.#etcd !== null) this.#owned.use(await startAntiEntropy({ store: this.#etcd, follower, report: warn }));
     const turns = new code.TurnWatch(isolates, shardsCount, systemClock);
@@ -197,7 +198,7 @@ export class ClusterHome implements MetadataHome {
     const { config } = this.#parts;
     this.#store = await this.#openStore(directory);
     // A broker that was alone brings its cluster id along.
-    if (found !== null && await exists(`${config.metadataLogDirectory}/${METADATA_STORE_FILE}`)) return found;
+    if (found !== null && await fileExists(`${config.metadataLogDirectory}/${METADATA_STORE_FILE}`)) return found;
     return await this.#establish(found);
   }
 
@@ -266,16 +267,6 @@ function rulesOf({ minInsyncReplicas, properties }: BrokerConfig) {
     isUncleanElectionEnabled: (configs: Readonly<Record<string, string>>) =>
       (configs[unclean] ?? properties[unclean] ?? "false") === "true",
   };
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 function present<T>(value: T | null): T {

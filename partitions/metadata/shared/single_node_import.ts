@@ -25,6 +25,7 @@ import {
   type RegistrationRow,
   stateKey,
 } from "../../cluster/cluster_rows.ts";
+import { fileExists } from "../../directory/file_exists.ts";
 import { DirectoryPlacement } from "../../placement/directory_placement.ts";
 import type { PartitionDirectories } from "../adoption.ts";
 import { MetadataCommits } from "../changes/metadata_commits.ts";
@@ -99,7 +100,7 @@ export async function importSingleNode(parts: ImportParts): Promise<void> {
 export async function setStoreAside(path: string): Promise<void> {
   for (let count = 1; count <= IMPORTED_FILES_MAX; count++) {
     const name = `${path}${IMPORTED}${count === 1 ? "" : `.${count}`}`;
-    if (await exists(name)) continue;
+    if (await fileExists(name)) continue;
     await Deno.rename(path, name);
     return;
   }
@@ -218,14 +219,4 @@ function portions<Item>(
 
 function onlineOf({ ids }: PartitionDirectories): string[] {
   return ids.filter((id) => id !== null);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
