@@ -20,10 +20,11 @@
  * Always: log start ≤ last stable offset ≤ high watermark ≤ log end. None of them moves back, except the log start of a removed replica,
  * and all of them in truncated().
  *
- * The high watermark is the lowest log end that a member of the in-sync set has acknowledged: this replica's own where it is the only one. A
- * leader of several replicas is told it (leader_partition.ts), and goes no further than it has acknowledged itself. The replica acknowledges records once they are as durable as the topic asks for: when they are written, or when a
- * flush has covered them (`flush.messages`). So consumers see no record before its flush, and acks=1 waits for it like acks=all. (Kafka
- * flushes within the append, before the high watermark moves.)
+ * The high watermark is the lowest log end that a member of the in-sync set has acknowledged: this replica's own where it is the only
+ * one. A leader of several replicas is told it (leader_partition.ts), and goes no further than it has acknowledged itself. The replica
+ * acknowledges records once they are as durable as the topic asks for: when they are written, or when a flush has covered them
+ * (`flush.messages`). So consumers see no record before its flush, and acks=1 waits for it like acks=all. (Kafka flushes within the
+ * append, before the high watermark moves.)
  *
  * A follower has its high watermark from the leader, and from the checkpoint when it starts. It acknowledges records to the leader
  * (`acknowledgedEnd`). What lies below its high watermark is committed, also if the next leader does not know it yet: it does not move back.

@@ -16,9 +16,9 @@
  * set aside, as one that nothing of was flushed: the log is as it was before the truncation (follower/log_truncation.ts). Where it begins
  * below the log start, the other one is removed: its records are deleted, except for those that were cut off.
  *
- * Must always hold: no sound segment with records that are served is removed, and a segment with a torn batch loses only that batch and the bytes after it.
- * Later segments are durably set aside before the torn bytes are cut off. After a loss of power in between, the next start finds
- * the same damage and does the same.
+ * Must always hold: no sound segment with records that are served is removed, and a segment with a torn batch loses only that batch and
+ * the bytes after it. Later segments are durably set aside before the torn bytes are cut off. After a loss of power in between, the next
+ * start finds the same damage and does the same.
  *
  * Pages above the recovery point are read from the disk, not from the page cache. After a failed fdatasync the kernel marks pages
  * clean that the disk does not have. A log that went offline for it and is reopened in the same boot would find them sound, and the

@@ -1,6 +1,6 @@
 /**
- * SCRAM by other implementations: librdkafka (kcat of the distribution, 2.0.2, and a new one) and the Java client log in as brokers of the cluster, with its secret and with another one. They also
- * check the signature by which the broker shows that it has the secret.
+ * SCRAM by other implementations: librdkafka (kcat of the distribution, 2.0.2, and a new one) and the Java client log in as brokers of
+ * the cluster, with its secret and with another one. They also check the signature by which the broker shows that it has the secret.
  */
 import assert from "node:assert/strict";
 import { kafkaTool } from "../../bench/peer/apache_kafka.ts";

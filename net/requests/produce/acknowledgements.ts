@@ -1,7 +1,8 @@
 /**
  * What the written parts of a Produce wait for, read from the watermark table: the high watermark passes their records once a flush has
- * covered them (`flush.messages`) and the in-sync replicas have them. acks=1 waits for the flush alone. Only the high watermark of the leadership in which they
- * were written counts: after another leader, and a truncation, the same offsets may have other records. Runs on shards.
+ * covered them (`flush.messages`) and the in-sync replicas have them. acks=1 waits for the flush alone. Only the high watermark of the
+ * leadership in which they were written counts: after another leader, and a truncation, the same offsets may have other records. Runs on
+ * shards.
  */
 import {
   emptyWatermarks,

@@ -155,8 +155,8 @@ export class Membership implements MembershipCalls {
   }
 
   /**
-   * Stops in order: others take over what this broker leads; where it is the controller, it stays it until `close()`, so that a lone broker, or all at
-   * once, can stop, too. Settles when they have, or the time is over; the shards still serve until then.
+   * Stops in order: others take over what this broker leads; where it is the controller, it stays it until `close()`, so that a lone
+   * broker, or all at once, can stop, too. Settles when they have, or the time is over; the shards still serve until then.
    * @param withinMs how long it takes at most; a later call may shorten it
    */
   async stop(withinMs: number): Promise<void> {

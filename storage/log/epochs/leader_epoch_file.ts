@@ -1,10 +1,10 @@
 /**
  * The leader epochs of a log and their file, `leader-epoch-checkpoint`. Runs on the shard that owns the log.
- * Must always hold: the file agrees with the memory before a batch of a new epoch is written. If the disk refuses the file, the
- * batch is refused and the next one tries again. An epoch without batches need not be in the file: a process that begins to lead thousands
- * of partitions would write as many files, and the start after a kill leads in a later epoch. The file need not be durable before the batches: opening a log reads the epochs of
- * all batches above the recovery point again. So nothing here waits for the disk while the log is open; the flush that makes the
- * batches durable includes the file. (Kafka waits.)
+ * Must always hold: the file agrees with the memory before a batch of a new epoch is written. If the disk refuses the file, the batch is
+ * refused and the next one tries again. An epoch without batches need not be in the file: a process that begins to lead thousands of
+ * partitions would write as many files, and the start after a kill leads in a later epoch. The file need not be durable before the
+ * batches: opening a log reads the epochs of all batches above the recovery point again. So nothing here waits for the disk while the log
+ * is open; the flush that makes the batches durable includes the file. (Kafka waits.)
  *
  * Epochs that are dropped at the log's start stay in the file until its next write: opening the log drops them again.
  * Source: Kafka's LeaderEpochFileCache.
