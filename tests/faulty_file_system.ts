@@ -3,6 +3,8 @@
  * It counts open descriptors and mappings. Tests of code that uses files refuse every call in turn, one per run, and check that
  * nothing is lost or left open.
  */
+import assert from "node:assert/strict";
+import type { LogResources } from "../storage/log/log_resources.ts";
 import type { FileSystem, MappedFile } from "../storage/sys/file_system.ts";
 import { SystemError } from "../storage/sys/libc.ts";
 
@@ -148,4 +150,22 @@ export class FaultyFileSystem {
   #refuse(fault: Fault, path: string): void {
     if (this.#isRefused(fault)) throw Object.assign(new Error(`EMFILE (simulated): ${path}`), { code: "EMFILE" });
   }
+}
+
+/** Asserts that a test has given back everything: of the file system, of the one below it, and what the log has lent. */
+export function assertNothingOpen(
+  { faulty, disk, resources }: {
+    readonly faulty: FaultyFileSystem;
+    readonly disk: { readonly openCount: number };
+    readonly resources: LogResources;
+  },
+): void {
+  const left = [
+    faulty.openCount,
+    disk.openCount,
+    faulty.mappedCount,
+    resources.leases.size,
+    resources.mappings.count,
+  ];
+  assert.deepEqual(left, [0, 0, 0, 0, 0], "descriptors, mappings and leases that are left");
 }

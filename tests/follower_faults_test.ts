@@ -10,7 +10,7 @@ import { Log } from "../storage/log/log.ts";
 import type { LogConfig } from "../storage/log/log_config.ts";
 import { storageFailure } from "../storage/log/storage_failure.ts";
 import { CrashingFileSystem } from "./crashing_file_system.ts";
-import { type Fault, faults, FaultyFileSystem } from "./faulty_file_system.ts";
+import { assertNothingOpen, type Fault, faults, FaultyFileSystem } from "./faulty_file_system.ts";
 import { describeProducers, follow, type History, leaderBatch, namesOf, producersOf } from "./leader_batches.ts";
 import { findInconsistencies, logOptions, readAll, testConfig } from "./log_fixture.ts";
 import { TEST_TIMESTAMP } from "./record_batch_builder.ts";
@@ -72,7 +72,7 @@ class Scene {
     const log = this.#log as Log;
     assert.deepEqual(describeProducers(log), producersOf(this.#history));
     assert.equal(log.close({ clean: true }), true);
-    this.#assertNothingOpen();
+    assertNothingOpen(this);
     const files = this.disk.files().filter(([path]) => path.startsWith(`${DIRECTORY}/`) && !path.endsWith(".deleted"));
     const byName = new Map(files.map(([path, bytes]) => [path.slice(DIRECTORY.length + 1), bytes]));
     assert.deepEqual(findInconsistencies(byName, { isCleaned: true }), []);
@@ -86,18 +86,6 @@ class Scene {
     const found = readAll(this.#log as Log, { fs: this.faulty.fileSystem, hasGaps: true });
     assert.equal(namesOf(found), namesOf(this.#history));
     for (const [index, { bytes }] of found.entries()) assert.deepEqual(bytes, this.#history[index]!.bytes);
-  }
-
-  #assertNothingOpen(): void {
-    const { faulty, disk, resources } = this;
-    const left = [
-      faulty.openCount,
-      disk.openCount,
-      faulty.mappedCount,
-      resources.leases.size,
-      resources.mappings.count,
-    ];
-    assert.deepEqual(left, [0, 0, 0, 0, 0], "descriptors, mappings and leases that are left");
   }
 
   #open(cleanShutdown: boolean): void {
@@ -115,7 +103,7 @@ class Scene {
         }));
       } catch (error) {
         storageFailure(error);
-        this.#assertNothingOpen();
+        assertNothingOpen(this);
       }
     }
   }
@@ -127,7 +115,7 @@ class Scene {
     this.#recoveryPoint = Math.max(this.#recoveryPoint, log.recoveryPoint);
     this.#logStartOffset = log.logStartOffset;
     this.#log = null;
-    this.#assertNothingOpen();
+    assertNothingOpen(this);
     this.#open(how.clean && isClosed);
   }
 

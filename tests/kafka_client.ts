@@ -1,7 +1,7 @@
 /**
  * A small Kafka client for tests: one connection, any request in any version, or raw bytes.
  */
-import { decodeResponseHeader, encodeRequestHeader } from "../net/protocol/headers.ts";
+import { decodeResponseHeader, encodeRequestHeader, encodeResponseHeader } from "../net/protocol/headers.ts";
 import type { Message } from "../net/protocol/schema.ts";
 import { Reader } from "../net/protocol/reader.ts";
 import { Writer } from "../net/protocol/writer.ts";
@@ -118,5 +118,20 @@ export function frameOf<D, E>(
   const frame = new Uint8Array(4 + body.length);
   new DataView(frame.buffer).setInt32(0, body.length);
   frame.set(body, 4);
+  return frame;
+}
+
+/** Encodes a whole answer with its size. */
+export function answerFrameOf<D, E>(
+  message: Message<D, E>,
+  header: { apiVersion: number; correlationId: number },
+  response: E,
+): Uint8Array<ArrayBuffer> {
+  const writer = new Writer();
+  writer.int32(0);
+  encodeResponseHeader(writer, message, header);
+  message.encode(writer, header.apiVersion, response);
+  const frame = writer.toBytes();
+  new DataView(frame.buffer).setInt32(0, frame.length - 4);
   return frame;
 }

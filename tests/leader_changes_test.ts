@@ -7,7 +7,7 @@ import { handleProduce } from "../net/handlers/00_produce.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { ZERO_UUID } from "../net/protocol/text_cache.ts";
-import { TestBroker, TestClient } from "../net/requests/operation_testing.ts";
+import { endIdle, TestBroker, TestClient } from "../net/requests/operation_testing.ts";
 import { batchOf, flushGroups, smallLogs, topicOn } from "../partitions/owned/partition_testing.ts";
 import { emptyWatermarks } from "../partitions/shared/watermarks.ts";
 import { toOffset } from "../storage/base/units.ts";
@@ -93,11 +93,7 @@ class Scene implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.client.pipeline.abandon();
-    this.broker.world.pump();
-    assert.equal(this.client.heldCount, 0, "every held block was released");
-    for (const { purgatory } of this.broker.world.shards) assert.equal(purgatory.waitingCount, 0);
-    this.broker[Symbol.dispose]();
+    endIdle(this.broker, this.client);
   }
 }
 

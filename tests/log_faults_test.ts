@@ -10,7 +10,7 @@ import { LogResources } from "../storage/log/log_resources.ts";
 import { Log } from "../storage/log/log.ts";
 import { storageFailure } from "../storage/log/storage_failure.ts";
 import { CrashingFileSystem } from "./crashing_file_system.ts";
-import { type Fault, faults, FaultyFileSystem } from "./faulty_file_system.ts";
+import { assertNothingOpen, type Fault, faults, FaultyFileSystem } from "./faulty_file_system.ts";
 import { append, findByTime, findInconsistencies, logOptions, readAll, recordsOf, testConfig } from "./log_fixture.ts";
 import { TEST_TIMESTAMP } from "./record_batch_builder.ts";
 
@@ -86,22 +86,10 @@ class Scene {
     }
     assert.equal(append(log, recordsOfBatch(this.#acknowledged - 1), producer(this.#acknowledged - 1)).duplicate, true);
     assert.equal(log.close({ clean: true }), true);
-    this.#assertNothingOpen();
+    assertNothingOpen(this);
     const files = this.disk.files().filter(([path]) => path.startsWith(`${directory}/`));
     const byName = new Map(files.map(([path, bytes]) => [path.slice(directory.length + 1), bytes]));
     assert.deepEqual(findInconsistencies(byName), []);
-  }
-
-  #assertNothingOpen(): void {
-    const { faulty, disk, resources } = this;
-    const left = [
-      faulty.openCount,
-      disk.openCount,
-      faulty.mappedCount,
-      resources.leases.size,
-      resources.mappings.count,
-    ];
-    assert.deepEqual(left, [0, 0, 0, 0, 0], "descriptors, mappings and leases that are left");
   }
 
   #open(how: { cleanShutdown: boolean; isHandedOver?: boolean }): void {
@@ -119,7 +107,7 @@ class Scene {
         }));
       } catch (error) {
         storageFailure(error);
-        this.#assertNothingOpen();
+        assertNothingOpen(this);
       }
     }
     assert.equal(this.#log.logEndOffset, 2 * this.#acknowledged, "nothing acknowledged is lost, nothing else is there");
@@ -129,7 +117,7 @@ class Scene {
     const isClosed = this.#log?.close(how) ?? false;
     this.#note();
     this.#log = null;
-    this.#assertNothingOpen();
+    assertNothingOpen(this);
     this.#open({ cleanShutdown: how.clean && isClosed });
   }
 
@@ -196,7 +184,7 @@ class Scene {
     this.#try("a move", (log) => log.handOver());
     this.#note();
     this.#log = null;
-    this.#assertNothingOpen();
+    assertNothingOpen(this);
     this.#open({ cleanShutdown: true, isHandedOver: true });
   }
 

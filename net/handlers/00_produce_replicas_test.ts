@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import type { TopicImage } from "../../partitions/metadata/image.ts";
 import { batchOf, smallLogs, topicOn } from "../../partitions/owned/partition_testing.ts";
-import { brokerOf, LEADER_EPOCH, ledRow } from "../../partitions/replication/led_partition_testing.ts";
+import { brokerOf, fetchFrom, LEADER_EPOCH, ledRow } from "../../partitions/replication/led_partition_testing.ts";
 import { toOffset } from "../../storage/base/units.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
 import { errorCode } from "../protocol/error_codes.ts";
@@ -54,14 +54,7 @@ class Scene implements Disposable {
 
   /** A follower has everything below an offset. */
   fetched(replica: number, offset: number, partition = 0): void {
-    this.broker.world.at(partition).partitions.ownAt(partition)?.leader?.fetched({
-      replica,
-      brokerEpoch: brokerOf(replica).brokerEpoch as number,
-      leaderEpoch: LEADER_EPOCH,
-      lastFetchedEpoch: -1,
-      offset: toOffset(offset),
-      logStartOffset: toOffset(0),
-    });
+    this.broker.world.at(partition).partitions.ownAt(partition)?.leader?.fetched(fetchFrom(replica, offset));
     this.broker.world.pump();
   }
 

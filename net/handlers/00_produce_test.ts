@@ -7,7 +7,7 @@ import { codecNames } from "../../storage/records/record_batch.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
 import type { ShardServices } from "../requests/handler.ts";
 import { servicesOf } from "../requests/services_testing.ts";
-import { TestBroker, TestClient } from "../requests/operation_testing.ts";
+import { endIdle, TestBroker, TestClient } from "../requests/operation_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { type ProduceRequest, produceResponse } from "../protocol/messages/00_produce.ts";
 import { ZERO_UUID } from "../protocol/text_cache.ts";
@@ -73,11 +73,7 @@ class Fixture implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.client.pipeline.abandon();
-    this.broker.world.pump();
-    assert.equal(this.client.heldCount, 0, "every held block was released");
-    for (const { purgatory } of this.broker.world.shards) assert.equal(purgatory.waitingCount, 0);
-    this.broker[Symbol.dispose]();
+    endIdle(this.broker, this.client);
   }
 }
 

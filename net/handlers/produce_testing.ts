@@ -1,9 +1,8 @@
 /** A client that produces over a shard of a broker of two, and waits for its answers. Tests only. */
-import { strict as assert } from "node:assert";
 import { topicOn } from "../../partitions/owned/partition_testing.ts";
 import { emptyWatermarks } from "../../partitions/shared/watermarks.ts";
 import type { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
-import { TestBroker, TestClient } from "../requests/operation_testing.ts";
+import { endIdle, TestBroker, TestClient } from "../requests/operation_testing.ts";
 import { produceResponse } from "../protocol/messages/00_produce.ts";
 import { handleProduce } from "./00_produce.ts";
 
@@ -67,10 +66,6 @@ export class ProduceFixture implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.client.pipeline.abandon();
-    this.endHeld();
-    assert.equal(this.client.heldCount, 0, "every held block was released");
-    for (const { purgatory } of this.world.shards) assert.equal(purgatory.waitingCount, 0);
-    this.broker[Symbol.dispose]();
+    endIdle(this.broker, this.client, () => this.endHeld());
   }
 }

@@ -136,6 +136,18 @@ export class TestBroker implements Disposable {
   }
 }
 
+/**
+ * Ends a broker whose client has disconnected, and asserts that nothing is held or waits.
+ * @param endHeld ends what the test still holds; by default the shards run
+ */
+export function endIdle(broker: TestBroker, client: TestClient, endHeld = () => broker.world.pump()): void {
+  client.pipeline.abandon();
+  endHeld();
+  assert.equal(client.heldCount, 0, "every held block was released");
+  for (const { purgatory } of broker.world.shards) assert.equal(purgatory.waitingCount, 0);
+  broker[Symbol.dispose]();
+}
+
 /** An answer as it was sent: encoded bytes with the records filled in. */
 interface Sent {
   readonly bytes: Uint8Array;

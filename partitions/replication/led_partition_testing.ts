@@ -49,6 +49,18 @@ export function brokerOf(nodeId: number, state: BrokerState = "active", life = 1
   return { nodeId, rack: null, state, advertised: [], directories: [], brokerEpoch, stateVersion: brokerEpoch + 1000 };
 }
 
+/** The fetch of a follower that has everything below an offset. */
+export function fetchFrom(replica: number, offset: number): FollowerFetch {
+  return {
+    replica,
+    brokerEpoch: brokerOf(replica).brokerEpoch as number,
+    leaderEpoch: LEADER_EPOCH,
+    lastFetchedEpoch: -1,
+    offset: toOffset(offset),
+    logStartOffset: toOffset(0),
+  };
+}
+
 /** A led partition and its followers. */
 export class LedFixture extends Fixture {
   readonly clock = new ManualClock();
@@ -90,15 +102,7 @@ export class LedFixture extends Fixture {
 
   /** A follower fetches from its log end on. */
   fetch(replica: number, offset: number, changes: Partial<FollowerFetch> = {}): unknown {
-    return this.partition.leader?.fetched({
-      replica,
-      brokerEpoch: brokerOf(replica).brokerEpoch as number,
-      leaderEpoch: LEADER_EPOCH,
-      lastFetchedEpoch: -1,
-      offset: toOffset(offset),
-      logStartOffset: toOffset(0),
-      ...changes,
-    });
+    return this.partition.leader?.fetched({ ...fetchFrom(replica, offset), ...changes });
   }
 
   /** Time passes, and what is due runs. */

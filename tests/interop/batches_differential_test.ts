@@ -17,7 +17,8 @@ import { listRecordErrors } from "../../storage/records/record_errors.ts";
 import { checkBytes } from "../produced_batch.ts";
 import { inMemory } from "../record_batch_builder.ts";
 import { batchOfSeed, type ProducedBatch } from "./batches.ts";
-import { interopTest, smallJvm } from "./toolchain.ts";
+import { answersOf } from "./kafka_tools.ts";
+import { interopTest } from "./toolchain.ts";
 
 const SEEDS = 500;
 const ZSTD = layout.codecNames.indexOf("zstd");
@@ -41,18 +42,8 @@ async function kafkaVerdicts(batches: readonly ProducedBatch[]): Promise<Verdict
     const pairs = Object.entries(configs).map(([name, value]) => `${name}=${value}`).join(";");
     return `${version}\t${nowMs}\t${pairs}\t${toBase64(bytes)}\n`;
   });
-  const process = new Deno.Command("java", {
-    args: smallJvm("Append"),
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const output = new Response(process.stdout).text();
-  const input = process.stdin.getWriter();
-  await input.write(new TextEncoder().encode(lines.join("")));
-  await input.close();
-  equal((await process.status).code, 0);
-  return (await output).split("\n").slice(0, -1).map((line) => {
+  const answers = await answersOf("Append", lines, "null");
+  return answers.map((line) => {
     const [code = "", , errors = "", stored = "", largest = ""] = line.split("\t");
     const recordErrors = errors.split(",").filter((error) => error !== "").map((error) => {
       const [index, text = ""] = error.split(/=(.*)/s);

@@ -9,6 +9,24 @@ import { Etcd } from "./etcd/members.ts";
 import { OpenedStores } from "./etcd/opened_stores.ts";
 import { interopTest } from "./toolchain.ts";
 
+/** Three active memberships over an etcd. */
+interface Scene {
+  readonly etcd: Etcd;
+  readonly members: LiveMembers;
+  readonly started: readonly LiveMember[];
+}
+
+function withMembers(etcdMembers: number, body: (scene: Scene) => Promise<void>): Promise<void> {
+  return withDirectory(async (directory) => {
+    await using etcd = await Etcd.start({ directory, members: etcdMembers });
+    await using stores = new OpenedStores();
+    await using members = await LiveMembers.create((owner) => stores.open(owner, { endpoints: etcd.urls }));
+    const started = await Promise.all([1, 2, 3].map((id) => members.start(id)));
+    await members.untilActive(...started);
+    await body({ etcd, members, started });
+  });
+}
+
 interopTest({
   name: "memberships do over etcd what they do over SQLite",
   needs: ["etcd"],
@@ -30,12 +48,7 @@ interopTest({
   name: "an etcd that is paused for five seconds costs no leadership, and the brokers go on when it does",
   needs: ["etcd"],
   fn: () =>
-    withDirectory(async (directory) => {
-      await using etcd = await Etcd.start({ directory });
-      await using stores = new OpenedStores();
-      await using members = await LiveMembers.create((owner) => stores.open(owner, { endpoints: etcd.urls }));
-      const started = await Promise.all([1, 2, 3].map((id) => members.start(id)));
-      await members.untilActive(...started);
+    withMembers(1, async ({ etcd, members, started }) => {
       await members.createPartitions([1, 2, 3]);
       const { process } = etcd.members[0]!;
       process.signal("SIGSTOP");
@@ -57,12 +70,7 @@ interopTest({
     "when the leader of etcd is killed together with the controller, another broker is the controller, and the others keep their leaders",
   needs: ["etcd"],
   fn: () =>
-    withDirectory(async (directory) => {
-      await using etcd = await Etcd.start({ directory, members: 3 });
-      await using stores = new OpenedStores();
-      await using members = await LiveMembers.create((owner) => stores.open(owner, { endpoints: etcd.urls }));
-      const started = await Promise.all([1, 2, 3].map((id) => members.start(id)));
-      await members.untilActive(...started);
+    withMembers(3, async ({ etcd, members, started }) => {
       await members.createPartitions([1, 2, 3]);
       const victim = members.controller() as LiveMember;
       members.kill(victim);
@@ -85,12 +93,7 @@ interopTest({
   needs: ["etcd"],
   slow: true,
   fn: () =>
-    withDirectory(async (directory) => {
-      await using etcd = await Etcd.start({ directory, members: 3 });
-      await using stores = new OpenedStores();
-      await using members = await LiveMembers.create((owner) => stores.open(owner, { endpoints: etcd.urls }));
-      const started = await Promise.all([1, 2, 3].map((id) => members.start(id)));
-      await members.untilActive(...started);
+    withMembers(3, async ({ members, started }) => {
       await members.createPartitions(Array.from({ length: 10_000 }, (_, partition) => 1 + partition % 3));
       const victim = started.find((member) => member !== members.controller()) as LiveMember;
       const led = Array.from({ length: 3333 }, (_, index) => victim.id - 1 + 3 * index);

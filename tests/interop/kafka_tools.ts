@@ -1,6 +1,7 @@
 /**
  * Command-line tools of Apache Kafka in one JVM that keeps running: a call takes a tenth of the time of a start. Main isolate of a test.
  */
+import assert from "node:assert/strict";
 import { smallJvm } from "./toolchain.ts";
 import { TextLineStream } from "./lines.ts";
 
@@ -50,4 +51,27 @@ export class KafkaTools implements AsyncDisposable {
     await this.#output.cancel();
     await this.#process.status;
   }
+}
+
+/**
+ * Gives lines to a Java program of clients/java, and waits for its end.
+ * @param stderr where its errors go @returns the lines that it printed
+ */
+export async function answersOf(
+  program: string,
+  lines: readonly string[],
+  stderr: "inherit" | "null",
+): Promise<string[]> {
+  const process = new Deno.Command("java", {
+    args: smallJvm(program),
+    stdin: "piped",
+    stdout: "piped",
+    stderr,
+  }).spawn();
+  const output = new Response(process.stdout).text();
+  const input = process.stdin.getWriter();
+  await input.write(new TextEncoder().encode(lines.join("")));
+  await input.close();
+  assert.equal((await process.status).code, 0);
+  return (await output).split("\n").slice(0, -1);
 }

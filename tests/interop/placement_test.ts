@@ -6,7 +6,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { type PlaceableBroker, placeReplicas } from "../../partitions/placement/replica_placement.ts";
 import { Random } from "./random.ts";
-import { interopTest, smallJvm } from "./toolchain.ts";
+import { answersOf } from "./kafka_tools.ts";
+import { interopTest } from "./toolchain.ts";
 
 const CLUSTERS = 2_000;
 
@@ -42,18 +43,8 @@ async function placedByKafka(topics: readonly Wanted[]): Promise<string[]> {
     const listed = brokers.map(({ nodeId, rack, state }) => `${nodeId}/${rack ?? ""}/${state}`).join(",");
     return `${chosen}\t${replicationFactor}\t${count}\t${listed}\n`;
   });
-  const process = new Deno.Command("java", {
-    args: smallJvm("Place"),
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const output = new Response(process.stdout).text();
-  const input = process.stdin.getWriter();
-  await input.write(new TextEncoder().encode(lines.join("")));
-  await input.close();
-  equal((await process.status).code, 0);
-  return (await output).split("\n").slice(0, -1).map((line) => line.replace(CORDONED, ""));
+  const answers = await answersOf("Place", lines, "inherit");
+  return answers.map((line) => line.replace(CORDONED, ""));
 }
 
 /** How many partitions are compared. */

@@ -13,9 +13,10 @@ import { NO_OFFSET, toOffset } from "../../../storage/base/units.ts";
 import type { FileSystem } from "../../../storage/sys/file_system.ts";
 import type { LogConfig } from "../../../storage/log/log_config.ts";
 import type { LeaderBatch } from "../../../tests/leader_batches.ts";
+import { answerFrameOf } from "../../../tests/kafka_client.ts";
 import { readAll } from "../../../tests/log_fixture.ts";
 import { concatBytes } from "../../../tests/record_batch_builder.ts";
-import { decodeRequestHeader, encodeResponseHeader, type RequestHeader } from "../../protocol/headers.ts";
+import { decodeRequestHeader, type RequestHeader } from "../../protocol/headers.ts";
 import { type FetchRequest, fetchRequest, fetchResponse } from "../../protocol/messages/01_fetch.ts";
 import {
   type ListOffsetsRequest,
@@ -24,7 +25,6 @@ import {
 } from "../../protocol/messages/02_list_offsets.ts";
 import { Reader } from "../../protocol/reader.ts";
 import type { Message } from "../../protocol/schema.ts";
-import { Writer } from "../../protocol/writer.ts";
 import { ShardFixture } from "../../reactor/shard_testing.ts";
 import { SocketPair } from "../../reactor/socket_testing.ts";
 import { type ShardFetching, startFetching } from "./shard_fetching.ts";
@@ -258,7 +258,7 @@ export class FollowingWorld implements Disposable {
     }));
     const responses = parts.length === 0 ? [] : [{ topicId: this.topic.id, partitions }];
     const body = { sessionId: this.sessionId, ...top, responses };
-    return frameOf(fetchResponse as unknown as Message, to, body);
+    return answerFrameOf(fetchResponse as unknown as Message, to, body);
   }
 
   /** Answers a fetch, and lets the shard take the answer. */
@@ -273,7 +273,7 @@ export class FollowingWorld implements Disposable {
       name,
       partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: code, offset })),
     }));
-    await this.send(frameOf(listOffsetsResponse as unknown as Message, header, { topics }));
+    await this.send(answerFrameOf(listOffsetsResponse as unknown as Message, header, { topics }));
   }
 
   /** Sends bytes to the shard, which takes them in as many turns as it needs. */
@@ -316,14 +316,4 @@ export class FollowingWorld implements Disposable {
     this.fixture[Symbol.dispose]();
     for (const pair of this.#pairs) pair[Symbol.dispose]();
   }
-}
-
-function frameOf(message: Message, { apiVersion, correlationId }: RequestHeader, body: Record<string, unknown>) {
-  const writer = new Writer();
-  writer.int32(0);
-  encodeResponseHeader(writer, message, { apiVersion, correlationId });
-  message.encode(writer, apiVersion, body);
-  const frame = writer.toBytes();
-  new DataView(frame.buffer).setInt32(0, frame.length - 4);
-  return frame;
 }

@@ -2,7 +2,7 @@
  * The other side of a channel for tests: a server of which the test decides every byte, and time that passes when the test says so. Tests only.
  */
 import assert from "node:assert/strict";
-import { decodeRequestHeader, encodeResponseHeader, type RequestHeader } from "../../../net/protocol/headers.ts";
+import { decodeRequestHeader, type RequestHeader } from "../../../net/protocol/headers.ts";
 import { saslHandshakeRequest, saslHandshakeResponse } from "../../../net/protocol/messages/17_sasl_handshake.ts";
 import {
   saslAuthenticateRequest,
@@ -13,7 +13,7 @@ import { brokerHeartbeatRequest, brokerHeartbeatResponse } from "../../../net/pr
 import { Reader } from "../../../net/protocol/reader.ts";
 import type { Message } from "../../../net/protocol/schema.ts";
 import { ScramServer } from "../../../net/protocol/scram/scram.ts";
-import { Writer } from "../../../net/protocol/writer.ts";
+import { answerFrameOf } from "../../../tests/kafka_client.ts";
 import { brokerCredential } from "../../authentication/salted_secret.ts";
 import { scramNonce, sha256 } from "../../authentication/scram_sha256.ts";
 import type { BrokerChannel } from "../broker_channel.ts";
@@ -73,7 +73,7 @@ export class Peer {
 
   /** Answers a request. */
   answer(to: Received, message: Message, body: Record<string, unknown>): Promise<void> {
-    return this.send(answerFrame(to, message, body));
+    return this.send(answerFrameOf(message, to.header, body));
   }
 
   /** Lets the client log in, as a broker with the secret does. */
@@ -103,26 +103,11 @@ export class Peer {
   }
 }
 
-/** The frame of an answer. */
-export function answerFrame(
-  { header: { apiVersion, correlationId } }: Received,
-  message: Message,
-  body: Record<string, unknown>,
-): Uint8Array<ArrayBuffer> {
-  const writer = new Writer();
-  writer.int32(0);
-  encodeResponseHeader(writer, message, { apiVersion, correlationId });
-  message.encode(writer, apiVersion, body);
-  const frame = writer.toBytes();
-  new DataView(frame.buffer).setInt32(0, frame.length - 4);
-  return frame;
-}
-
 /** The frame of an answer to a heartbeat. */
 export function heartbeatAnswer(to: Received, answer: { errorCode?: number } = {}): Uint8Array<ArrayBuffer> {
   const { errorCode = 0 } = answer;
   const body = { errorCode, isCaughtUp: true, isFenced: false, shouldShutDown: false };
-  return answerFrame(to, brokerHeartbeatResponse as Message, body);
+  return answerFrameOf(brokerHeartbeatResponse as Message, to.header, body);
 }
 
 function decoded(frame: Uint8Array): Received {

@@ -6,7 +6,7 @@ import type { Message } from "../../../net/protocol/schema.ts";
 import { type ChannelFailure, ChannelRefused } from "../broker_channel.ts";
 import { ANSWER_BYTES_MAX } from "./answer_frames.ts";
 import { REQUESTS_IN_FLIGHT_MAX } from "./broker_connection.ts";
-import { answerFrame, ChannelFixture, heartbeatAnswer, type Peer, SECRET } from "./channel_testing.ts";
+import { ChannelFixture, heartbeatAnswer, type Peer, SECRET } from "./channel_testing.ts";
 
 const HEARTBEAT = { broker: 7, brokerEpoch: 2 ** 40, revision: 2 ** 41, wantsStop: true };
 const ALIVE = { errorCode: 0, isFenced: false, shouldStop: false };
@@ -256,9 +256,7 @@ async function answerWith(peer: Peer, tokens: readonly string[]): Promise<void> 
     const received = await peer.expect();
     nonce = /r=([^,]*)/.exec(new TextDecoder().decode(received.body.authBytes as Uint8Array))?.[1] ?? nonce;
     const authBytes = new TextEncoder().encode(token.replace("NONCE", nonce));
-    await peer.send(
-      answerFrame(received, saslAuthenticateResponse as Message, { errorCode: 0, errorMessage: null, authBytes }),
-    );
+    await peer.answer(received, saslAuthenticateResponse as Message, { errorCode: 0, errorMessage: null, authBytes });
   }
 }
 

@@ -23,7 +23,7 @@ import { inMemory, TEST_TIMESTAMP } from "../../../tests/record_batch_builder.ts
 import { createRandom } from "../../base/random.ts";
 import { toOffset } from "../../base/units.ts";
 import { decodeTransactionIndex, encodeTransactionIndex } from "../../segments/transaction_index.ts";
-import { linuxFileSystem } from "../../sys/file_system.ts";
+import { type FileSystem, linuxFileSystem } from "../../sys/file_system.ts";
 import { allocateNative } from "../../sys/memory.ts";
 import type { Log } from "../log.ts";
 import type { LogSlice } from "../log_types.ts";
@@ -266,49 +266,46 @@ Deno.test("a flush that began before a truncation does not raise the recovery po
   assert.equal(log.recoveryPoint, log.logEndOffset);
 });
 
-Deno.test("a flush that fails after a truncation was refused keeps the log offline, whatever is truncated then", () => {
-  const disk = new CrashingFileSystem(() => 0.5);
-  const { fileSystem } = disk;
-  let refuses = false;
-  const fs: typeof fileSystem = {
+/** A disk on which no segment's file can be created while no descriptors are left. */
+function diskWith(descriptors: { readonly areLeft: boolean }): FileSystem {
+  const { fileSystem } = new CrashingFileSystem(() => 0.5);
+  return {
     ...fileSystem,
     open: (path, mode) => {
-      if (refuses && mode.create === true && path.endsWith(".log")) throw new Deno.errors.NotCapable("no descriptor");
+      const isRefused = !descriptors.areLeft && mode.create === true && path.endsWith(".log");
+      if (isRefused) throw new Deno.errors.NotCapable("no descriptor");
       return fileSystem.open(path, mode);
     },
   };
+}
+
+Deno.test("a flush that fails after a truncation was refused keeps the log offline, whatever is truncated then", () => {
+  const descriptors = { areLeft: true };
+  const fs = diskWith(descriptors);
   const log = openLog("/logs/t-0", { fs, config });
   follow(log, history);
   const request = log.beginFlush();
-  refuses = true;
+  descriptors.areLeft = false;
   assert.match(log.truncateTo(toOffset(20)).refusal ?? "", /no descriptor/);
   assert.match(log.offlineReason ?? "", /^It is being truncated to offset 20: /);
   assert.equal(follow(log, [leaderBatch({ baseOffset: 20, epoch: 3 })]).refusal, "log-offline");
   assert.equal(log.beginFlush({ shortensRecovery: true }), null);
   assert.equal(log.roll(0), false);
   log.endFlush(request!, "failed");
-  refuses = false;
+  descriptors.areLeft = true;
   assert.notEqual(log.truncateTo(toOffset(20)).refusal, null);
   assert.notEqual(log.offlineReason, null);
 });
 
 Deno.test("Log.truncateTo() continues at a lower offset after it was refused, and the log takes writes again", () => {
-  const disk = new CrashingFileSystem(() => 0.5);
-  const { fileSystem } = disk;
-  let refuses = false;
-  const fs: typeof fileSystem = {
-    ...fileSystem,
-    open: (path, mode) => {
-      if (refuses && mode.create === true && path.endsWith(".log")) throw new Deno.errors.NotCapable("no descriptor");
-      return fileSystem.open(path, mode);
-    },
-  };
+  const descriptors = { areLeft: true };
+  const fs = diskWith(descriptors);
   for (const [first, second, end] of [[41, 20, 20], [20, 41, 20], [0, 0, 0], [1, 30, 0]] as const) {
     const log = openLog(`/logs/t-${first}`, { fs, config });
     follow(log, history);
-    refuses = true;
+    descriptors.areLeft = false;
     assert.notEqual(log.truncateTo(toOffset(first)).refusal, null);
-    refuses = false;
+    descriptors.areLeft = true;
     assert.deepEqual([log.truncateTo(toOffset(second)).refusal, log.logEndOffset], [null, end]);
     assert.deepEqual(readAll(log, { fs, hasGaps: true }).length, below(end).length);
     assert.equal(follow(log, [leaderBatch({ baseOffset: end, epoch: 3 })]).refusal, null);
