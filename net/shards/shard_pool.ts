@@ -206,11 +206,6 @@ export class ShardPool {
     return this.#transfers.count;
   }
 
-  /** Open connections of clients on a shard. */
-  connectionsOf(shard: number): number {
-    return this.#transfers.countOf(shard);
-  }
-
   /**
    * Stops all shards: sockets and logs are closed, cleanly unless a shard failed (see `isClean`). Settles when all have ended.
    * Idempotent.

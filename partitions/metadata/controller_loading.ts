@@ -336,7 +336,7 @@ export function onlyBroker(
 }
 
 /** The row of a new partition, led by its first replica. */
-export function newPartitionRow(
+function newPartitionRow(
   replicas: readonly number[],
   by: { leaderEpoch: number; nodeId: number; directory: string },
 ): PartitionRow {

@@ -22,7 +22,7 @@ export const listTimestamp = {
 } as const;
 
 /** The answer when nothing was found or the search was refused. */
-export const NOTHING_LISTED: ListOffsetOutcome = Object.freeze({
+const NOTHING_LISTED: ListOffsetOutcome = Object.freeze({
   refusal: null,
   offset: NO_OFFSET,
   timestamp: -1,
@@ -82,7 +82,7 @@ function isSearched(timestamp: number): boolean {
  * @param visible the end of the records that consumers see, and the epoch of this leadership
  * @throws Error when the disk refuses
  */
-export function findListedOffset(
+function findListedOffset(
   log: Log,
   timestamp: number,
   visible: { end: Offset; leaderEpoch: number },

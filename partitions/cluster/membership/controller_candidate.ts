@@ -75,11 +75,6 @@ export class ControllerCandidate {
     this.imageChanged();
   }
 
-  /** The process stops: it does not become the controller any more, but stays it. */
-  withdraw(): void {
-    this.#isCandidate = false;
-  }
-
   /** The image has moved on. */
   imageChanged(): void {
     const { image } = this.#parts;

@@ -9,7 +9,7 @@ import { type ConfigCheck, invalid } from "../config_values.ts";
 import { nearestName } from "../nearest_name.ts";
 
 /** What stands for a password. */
-export const HIDDEN = "[hidden]";
+const HIDDEN = "[hidden]";
 
 /** Names that were meant to be a password's. */
 const SECRET_NAME = /secr|passw/i;

@@ -68,7 +68,7 @@ export function slotsOf(owner: SlotOwner, count: number): Slot[] {
 }
 
 /** Key of this process's row in etcd. */
-export function ownerKey(owner: SlotOwner): string {
+function ownerKey(owner: SlotOwner): string {
   return `${ownersPrefix(owner)}${owner.session}`;
 }
 

@@ -15,7 +15,7 @@ import type { FetchNames, SessionPartition } from "./fetch_session.ts";
 import type { AskedOffsets, OffsetAnswer } from "./offset_questions.ts";
 
 /** Version of ListOffsets between brokers: the one of Kafka 3.9, as with Fetch. */
-export const LIST_OFFSETS_VERSION = 10;
+const LIST_OFFSETS_VERSION = 10;
 /** Elements of an answer about offsets for each partition that was asked for: it, its topic and their tags. */
 const ELEMENTS_PER_QUESTION = 4;
 const SIZE_BYTES = 4;

@@ -71,13 +71,6 @@ export class Fetchers {
     return this.#bySlot.size;
   }
 
-  /** Leaders that are connected. */
-  get connectedCount(): number {
-    let count = 0;
-    for (const { fetcher } of this.#byLeader.values()) if (fetcher.isConnected) count++;
-    return count;
-  }
-
   /** When `run()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
     let next = Infinity;

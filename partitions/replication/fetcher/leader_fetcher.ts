@@ -91,11 +91,6 @@ export class LeaderFetcher implements LinkOwner {
     return this.#replicas.size === 0;
   }
 
-  /** Whether it is connected. */
-  get isConnected(): boolean {
-    return this.#link !== null;
-  }
-
   /** When `run()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
     if (this.#link === null) {
