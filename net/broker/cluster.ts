@@ -44,6 +44,8 @@ export interface Cluster extends AsyncDisposable {
 /** Brokers of one process: a program that keeps this isolate busy for some seconds must not make them fence each other. */
 const SESSION = { "broker.session.timeout.ms": "9000", "broker.heartbeat.interval.ms": "100" };
 const BROKERS = 3;
+/** Kafka's default; a smaller cluster would wait for more brokers before it serves groups. */
+const OFFSETS_REPLICAS = 3;
 /** How long a start waits until all brokers know each other, and leaders of all partitions. */
 const KNOWN_MS_MAX = 5000;
 const LOOK_MS = 5;
@@ -62,7 +64,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     (path) => Deno.remove(path, { recursive: true }),
   );
   const store = etcd === undefined ? await openStore(dataDir, started) : null;
-  const overrides = { ...SESSION, ...options.overrides };
+  const replicated = { "offsets.topic.replication.factor": String(Math.min(count, OFFSETS_REPLICAS)) };
+  const overrides = { ...SESSION, ...replicated, ...options.overrides };
   const members = Array.from({ length: count }, (_, index) => {
     const rack = racks[index];
     const own = {

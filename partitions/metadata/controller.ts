@@ -33,7 +33,7 @@ import type { ImageDelta, MetadataImage, PartitionFailure } from "./image.ts";
 import { ReplicaMoves } from "../directory/replica_moves.ts";
 import type { Placed } from "../placement/placement.ts";
 import { DirectoryPlacement } from "../placement/directory_placement.ts";
-import { autoCreatedTopic, fewerReplicas, isAutoCreatable } from "./internal_topics.ts";
+import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
 import type { Changes, ChangesParts, Creation, LoadedMetadata } from "./changes/changes.ts";
 import { MetadataChanges } from "./changes/metadata_changes.ts";
 import { type PlannedGrowth, planPartitions } from "./partition_creation.ts";
@@ -227,9 +227,7 @@ export class Controller implements ControlPlane {
   async #autoCreateTopics(names: readonly string[]): Promise<{ name: string; errorCode: number }[]> {
     const missing = [...new Set(names)].filter((name) => this.image.topic(name) === undefined && isAutoCreatable(name));
     const { config } = this.#options;
-    const { replicasMax } = this.#changes;
-    const isCluster = config.etcd !== null || this.#changes.brokers().length > 1;
-    const topics = missing.map((name) => autoCreatedTopic(name, config, replicasMax));
+    const topics = missing.map((name) => autoCreatedTopic(name, config, this.#changes.isAlone));
     const { planned, outcomes } = await this.#create(topics);
     const codes = new Map<string, number>();
     for (const topic of planned.values()) {
@@ -238,8 +236,6 @@ export class Controller implements ControlPlane {
       const isRefused = typeof refusal === "object" && refusal.errorCode !== errorCode.TOPIC_ALREADY_EXISTS;
       codes.set(topic.name, isRefused ? refusal.errorCode : errorCode.NONE);
       if (isRefused) this.#options.report(`Cannot create topic ${topic.name}: ${refusal.errorMessage}`);
-      const fewer = typeof refusal === "string" && isCluster ? fewerReplicas(topic.name, config, replicasMax) : null;
-      if (fewer !== null) this.#options.inform(fewer);
     }
     return names.map((name) => ({ name, errorCode: codes.get(name) ?? this.#codeOf(name) }));
   }
@@ -347,7 +343,6 @@ export class Controller implements ControlPlane {
       numPartitions,
       replicationFactor: defaultReplicationFactor,
       brokers: this.#changes.brokers(),
-      replicasMax: this.#changes.replicasMax,
       random: this.#options.random ?? Math.random,
       ...own,
       freeCount: this.#changes.freeCountOf(own.freeCount),

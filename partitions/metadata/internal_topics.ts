@@ -15,15 +15,16 @@ export function isAutoCreatable(name: string): boolean {
 }
 
 /**
- * An automatically created topic, in the form of a request.
- * @param replicasMax most replicas that a partition may have: the offsets topic gets no more; it waits for as many brokers, as in Kafka
+ * An automatically created topic, in the form of a request. In a cluster the offsets topic waits for as many brokers as
+ * `offsets.topic.replication.factor` asks for, as in Kafka.
+ * @param isAlone whether no other broker can ever come: the offsets topic gets one replica
  */
-export function autoCreatedTopic(name: string, config: BrokerConfig, replicasMax: number): CreatableTopic {
+export function autoCreatedTopic(name: string, config: BrokerConfig, isAlone: boolean): CreatableTopic {
   if (name !== OFFSETS_TOPIC) return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
   return {
     name,
     numPartitions: config.offsetsTopicNumPartitions,
-    replicationFactor: Math.min(config.offsetsTopicReplicationFactor, replicasMax),
+    replicationFactor: isAlone ? 1 : config.offsetsTopicReplicationFactor,
     assignments: [],
     configs: [
       { name: "cleanup.policy", value: "compact" },
@@ -31,12 +32,4 @@ export function autoCreatedTopic(name: string, config: BrokerConfig, replicasMax
       { name: "segment.bytes", value: String(config.offsetsTopicSegmentBytes) },
     ],
   };
-}
-
-/** Says that a topic of the cluster has fewer replicas than its setting asks for. @returns null when it has as many, or is no such topic */
-export function fewerReplicas(name: string, config: BrokerConfig, replicasMax: number): string | null {
-  const asked = config.offsetsTopicReplicationFactor;
-  if (name !== OFFSETS_TOPIC || asked <= replicasMax) return null;
-  return `Topic ${name} has ${replicasMax} replica(s), although offsets.topic.replication.factor is ${asked}: replication between ` +
-    "brokers is not supported so far. Groups wait while the brokers that have their committed offsets are away";
 }

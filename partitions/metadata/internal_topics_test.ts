@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { errorCode } from "../../net/protocol/error_codes.ts";
 import { configOf, MemoryStore, startController } from "./controller_testing.ts";
-import { autoCreatedTopic, fewerReplicas, isAutoCreatable } from "./internal_topics.ts";
+import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
 
 const OFFSETS = "__consumer_offsets";
 
@@ -28,14 +28,9 @@ Deno.test("isAutoCreatable() refuses internal topics without a coordinator here,
   assert.deepEqual(names.filter(isAutoCreatable), [OFFSETS, "t"]);
 });
 
-Deno.test("autoCreatedTopic() gives the offsets topic as many replicas as there may be, and fewerReplicas() says so", () => {
+Deno.test("autoCreatedTopic() gives the offsets topic its replication factor in a cluster, one replica on a lone broker", () => {
   const config = configOf({});
-  const replicas = (replicasMax: number) => autoCreatedTopic(OFFSETS, config, replicasMax).replicationFactor;
-  assert.deepEqual([replicas(1), replicas(2), replicas(Infinity)], [1, 2, 3]);
-  assert.equal(autoCreatedTopic("t", config, 1).replicationFactor, -1);
-  assert.match(
-    fewerReplicas(OFFSETS, config, 1) ?? "",
-    /^Topic __consumer_offsets has 1 replica\(s\), although offsets\.topic\.replication\.factor is 3: /,
-  );
-  assert.deepEqual([fewerReplicas(OFFSETS, config, 3), fewerReplicas("t", config, 1)], [null, null]);
+  const replicas = (isAlone: boolean) => autoCreatedTopic(OFFSETS, config, isAlone).replicationFactor;
+  assert.deepEqual([replicas(true), replicas(false)], [1, 3]);
+  assert.equal(autoCreatedTopic("t", config, true).replicationFactor, -1);
 });

@@ -14,6 +14,7 @@ import { refuseAssignment } from "../placement/manual_assignment.ts";
 import { placeReplicas, type Replicas } from "../placement/replica_placement.ts";
 import {
   chooserOf,
+  countReplicas,
   type CreationRefusal,
   type CreationRules,
   noRoomFor,
@@ -49,7 +50,7 @@ export function planPartitions(topics: readonly CreatePartitionsTopic[], rules: 
       : refuse("INVALID_REQUEST", "Duplicate topic name.");
     planned.set(name, { name, ...result });
     if ("errorCode" in result) continue;
-    freeCount -= result.plan.replicas.length;
+    freeCount -= countReplicas(result.plan.replicas);
     requestCount -= result.plan.replicas.length;
   }
   return [...planned.values()];
@@ -82,10 +83,8 @@ function planGrowth(
   if (added > rules.requestCount) {
     return refuse("POLICY_VIOLATION", "Excessively large number of partitions per request.");
   }
-  if (added > rules.freeCount) {
-    return refuse("INVALID_PARTITIONS", noRoomFor(added, rules));
-  }
   const factor = topic.partitions[0]?.replicas.length ?? 1;
+  if (added * factor > rules.freeCount) return refuse("INVALID_PARTITIONS", noRoomFor(added * factor, rules));
   if (assignments === null) {
     const placed = placeReplicas({ count: added, replicationFactor: factor }, rules.brokers, chooserOf(rules));
     if ("refused" in placed) return refuse("INVALID_REPLICATION_FACTOR", placed.refused);

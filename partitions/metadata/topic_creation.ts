@@ -24,11 +24,9 @@ export interface CreationRules {
   readonly replicationFactor: number;
   /** All registered brokers. */
   readonly brokers: readonly PlaceableBroker[];
-  /** Most replicas that a partition may have. */
-  readonly replicasMax: number;
   /** Uniform in [0, 1): which of the brokers begin. */
   readonly random: () => number;
-  /** How many more partitions fit. */
+  /** How many more replicas fit. */
   readonly freeCount: number;
   /** Why no more fit, when it is not the broker's limit of partitions: the end of a sentence. */
   readonly scarcity?: string;
@@ -75,7 +73,7 @@ export function planTopics(topics: readonly CreatableTopic[], rules: CreationRul
       : refuse("INVALID_REQUEST", "Duplicate topic name.");
     planned.set(name, { name, ...result });
     if ("errorCode" in result) continue;
-    freeCount -= result.plan.replicas.length;
+    freeCount -= countReplicas(result.plan.replicas);
     const key = collisionKey(name);
     if (key !== null) newKeys.set(key, name);
   }
@@ -113,10 +111,14 @@ function planConfigs(topic: CreatableTopic, rules: CreationRules): Result {
   if (invalid !== null) return refuse("INVALID_CONFIG", invalid);
   const replicas = topic.assignments.length > 0 ? assigned(topic, rules) : spread(topic, rules);
   if ("errorCode" in replicas) return replicas;
-  if (replicas.length > rules.freeCount) {
-    return refuse("INVALID_PARTITIONS", noRoomFor(replicas.length, rules));
-  }
+  const count = countReplicas(replicas);
+  if (count > rules.freeCount) return refuse("INVALID_PARTITIONS", noRoomFor(count, rules));
   return { plan: { name: topic.name, configs, replicas } };
+}
+
+/** How many logs there will be on all brokers together. */
+export function countReplicas(replicas: Replicas): number {
+  return replicas.reduce((count, brokerIds) => count + brokerIds.length, 0);
 }
 
 /** Room for partitions, as limited by descriptors. */
@@ -157,10 +159,6 @@ function assigned(topic: CreatableTopic, rules: CreationRules): Replicas | Creat
     const assignment = { brokerIds, partition: partitionIndex };
     const wrong = refuseAssignment(assignment, rules.brokers, first?.length ?? brokerIds.length);
     if (wrong !== null) return refuse("INVALID_REPLICA_ASSIGNMENT", wrong);
-    if (brokerIds.length > rules.replicasMax) {
-      const has = `The manual partition assignment includes a partition with ${brokerIds.length} replica(s)`;
-      return refuse("INVALID_REPLICATION_FACTOR", `${has}: ${notReplicated(rules)}`);
-    }
     replicas.set(partitionIndex, brokerIds);
   }
   const ordered = Array.from({ length: replicas.size }, (_, partition) => replicas.get(partition));
@@ -183,15 +181,8 @@ function spread(topic: CreatableTopic, rules: CreationRules): Replicas | Creatio
   const count = topic.numPartitions === -1 ? rules.numPartitions : topic.numPartitions;
   const factor = topic.replicationFactor === -1 ? rules.replicationFactor : topic.replicationFactor;
   const unable = `Unable to replicate the partition ${factor} time(s)`;
-  if (factor > rules.replicasMax && rules.brokers.length > rules.replicasMax) {
-    return refuse("INVALID_REPLICATION_FACTOR", `${unable}: ${notReplicated(rules)}`);
-  }
   const placed = placeReplicas({ count, replicationFactor: factor }, rules.brokers, chooserOf(rules));
   return "refused" in placed ? refuse("INVALID_REPLICATION_FACTOR", `${unable}: ${placed.refused}`) : placed;
-}
-
-function notReplicated({ replicasMax }: CreationRules): string {
-  return `replication between brokers is not supported so far, so a partition has at most ${replicasMax} replica(s).`;
 }
 
 /** Chooses an integer below a bound. */

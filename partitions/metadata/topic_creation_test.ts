@@ -11,7 +11,6 @@ const rules: CreationRules = {
   numPartitions: 4,
   replicationFactor: 1,
   brokers: active(1),
-  replicasMax: Infinity,
   random: () => 0,
   freeCount: 20_000,
   exists: (name) => name === "exists" || name === "a_b",
@@ -165,25 +164,16 @@ Deno.test("planTopics() counts replicas before assignments of brokers that are a
   );
 });
 
-Deno.test("planTopics() refuses more replicas than brokers keep of a partition; a lone broker does so in Kafka's words", () => {
-  const cluster = { brokers: active(1, 2, 3), replicasMax: 1 };
-  assert.equal(
-    verdict(wanted("t", { replicationFactor: 4 }), cluster),
-    "INVALID_REPLICATION_FACTOR Unable to replicate the partition 4 time(s): replication between brokers is not supported so " +
-      "far, so a partition has at most 1 replica(s).",
+Deno.test("planTopics() takes each replica from the room that is left, not each partition", () => {
+  const cluster = { brokers: active(1, 2, 3), freeCount: 5 };
+  assert.equal(verdict(wanted("t", { replicationFactor: 3 }), cluster), "");
+  assert.match(
+    verdict(wanted("t", { numPartitions: 2, replicationFactor: 3 }), cluster),
+    /^INVALID_PARTITIONS This broker has no room for 6 partitions: 5 more fit/,
   );
   assert.match(
-    verdict(wanted("t", assigned([0, [1, 2]])), cluster),
-    /^INVALID_REPLICATION_FACTOR .* a partition with 2 replica\(s\): replication between brokers is not supported so far/,
-  );
-  assert.match(
-    verdict(wanted("t", { replicationFactor: -1 }), { ...cluster, replicationFactor: 3 }),
-    /^INVALID_REPLICATION_FACTOR .*3 time\(s\): replication between brokers/,
-  );
-  assert.equal(verdict(wanted("t", assigned([0, [2]], [1, [3]])), cluster), "");
-  assert.match(
-    verdict(wanted("t", { replicationFactor: 3 }), { replicasMax: 1 }),
-    /only 1 broker\(s\) are registered\.$/,
+    verdict(wanted("t", assigned([0, [1, 2, 3]], [1, [2, 3, 1]])), cluster),
+    /^INVALID_PARTITIONS .* 6 partitions/,
   );
 });
 

@@ -60,11 +60,11 @@ export type ConfigChange = TopicConfigChange | GroupConfigChange;
 export interface Changes {
   /** Whether it orders what concerns this broker alone (moves, failed disks) by itself. The controller's requests may then wait for a store. */
   readonly hasOwnTurns: boolean;
-  /** Most replicas that a new partition may have. */
-  readonly replicasMax: number;
+  /** Whether no other broker can ever come. */
+  readonly isAlone: boolean;
   /** All registered brokers. */
   brokers(): readonly PlaceableBroker[];
-  /** How many more partitions all of them take. @param free how many more this one takes */
+  /** How many more replicas all of them take. @param free how many more this one takes */
   freeCountOf(free: number): number;
   /**
    * Reads the store, compares it with the log directories and fills the table. Called first.

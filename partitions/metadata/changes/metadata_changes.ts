@@ -45,7 +45,7 @@ export interface MetadataChangesParts extends ChangesParts {
 /** The changes of one controller. */
 export class MetadataChanges implements Changes {
   readonly hasOwnTurns = false;
-  readonly replicasMax = 1;
+  readonly isAlone = true;
   readonly #producerIds: ProducerIdBlocks;
   readonly #parts: MetadataChangesParts;
   readonly #table: TopicTable;

@@ -78,7 +78,7 @@ export interface SharedChangesOptions {
 /** The changes of one broker of a cluster. */
 export class SharedChanges implements Changes, Disposable {
   readonly hasOwnTurns = true;
-  readonly replicasMax = 1;
+  readonly isAlone = false;
   readonly #parts: ChangesParts & SharedChangesOptions;
   readonly #image: SharedImage;
   readonly #topics: SharedTopics;
@@ -116,7 +116,7 @@ export class SharedChanges implements Changes, Disposable {
     return this.#image.brokers.images();
   }
 
-  /** The brokers are taken to be alike: only this one knows how many partitions it has room for. */
+  /** The brokers are taken to be alike: only this one knows how many replicas it has room for. */
   freeCountOf(free: number): number {
     return free * Math.max(1, this.#image.brokers.activeVersions().size);
   }
