@@ -19,6 +19,18 @@ export interface ApacheKafkaOptions {
   readonly heap?: string;
   /** File to which the JVM writes a line at each collection; absent: none. */
   readonly gcTraceFile?: string;
+  /** Its place among the brokers of a cluster (apache_kafka_cluster.ts); absent: it is alone. */
+  readonly member?: KafkaMember;
+}
+
+/** One broker of several, each of which is a voter of the controllers' quorum as well. */
+export interface KafkaMember {
+  /** Of all of them, as `randomClusterId()` makes it. */
+  readonly clusterId: string;
+  /** From 1 on. */
+  readonly nodeId: number;
+  /** Ports of all controllers, in the order of their node ids. */
+  readonly controllerPorts: readonly number[];
 }
 
 const JVM_FLAGS = [
@@ -77,8 +89,9 @@ export async function launchApacheKafka(options: ApacheKafkaOptions): Promise<Ap
   const port = options.port || freePort();
   await Deno.mkdir(directory, { recursive: true });
   const properties = `${directory}/server.properties`;
-  await Deno.writeTextFile(properties, serverProperties(directory, port, options.properties ?? {}));
-  await formatOnce(directory, properties);
+  const member = options.member ?? { clusterId: randomClusterId(), nodeId: 1, controllerPorts: [freePort()] };
+  await Deno.writeTextFile(properties, serverProperties(options, port, member));
+  await formatOnce(directory, properties, member.clusterId);
   const heap = options.heap ?? "1G";
   const trace = options.gcTraceFile === undefined ? [] : [`-Xlog:gc:file=${options.gcTraceFile}::filecount=0`];
   const launchedAtMs = performance.now();
@@ -89,43 +102,49 @@ export async function launchApacheKafka(options: ApacheKafkaOptions): Promise<Ap
   return new ApacheKafka({ port, dataDir: `${directory}/data`, process, launchedAtMs });
 }
 
-function serverProperties(directory: string, port: number, more: Readonly<Record<string, string>>): string {
-  const controllerPort = freePort();
+/** Settings of a broker that is alone, where the internal topics have one replica. */
+const ALONE = {
+  "offsets.topic.replication.factor": "1",
+  "transaction.state.log.replication.factor": "1",
+  "transaction.state.log.min.isr": "1",
+  "share.coordinator.state.topic.replication.factor": "1",
+  "share.coordinator.state.topic.min.isr": "1",
+};
+
+function serverProperties(options: ApacheKafkaOptions, port: number, { nodeId, controllerPorts }: KafkaMember): string {
+  const { directory } = options;
+  const voters = controllerPorts.map((controllerPort, index) => `${index + 1}@127.0.0.1:${controllerPort}`);
   const properties = {
     "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
-    "listeners": `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "node.id": String(nodeId),
+    "controller.quorum.voters": voters.join(","),
+    "listeners": `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPorts[nodeId - 1]}`,
     "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": `${directory}/data`,
-    "offsets.topic.replication.factor": "1",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
+    ...(controllerPorts.length === 1 ? ALONE : {}),
     "group.initial.rebalance.delay.ms": "0",
-    ...more,
+    ...options.properties,
   };
   return Object.entries(properties).map(([name, value]) => `${name}=${value}\n`).join("");
 }
 
-async function formatOnce(directory: string, properties: string): Promise<void> {
+async function formatOnce(directory: string, properties: string, clusterId: string): Promise<void> {
   try {
     await Deno.stat(`${directory}/data/meta.properties`);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     await runOrThrow("java", [
       ...["-cp", `${kafkaJars()}/*`, "kafka.tools.StorageTool", "format"],
-      ...["-t", randomClusterId(), "-c", properties],
+      ...["-t", clusterId, "-c", properties],
     ]);
   }
 }
 
 /** A cluster id as Kafka makes it: 16 bytes in base64url without padding and leading dash. */
-function randomClusterId(): string {
+export function randomClusterId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[0]! &= 0x7f; // so that the first letter is not "-", which the tool would take for a flag
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

@@ -151,11 +151,16 @@ export class WireClient implements Disposable {
 
   /** Names of all topics that are not internal. */
   async topicNames(): Promise<string[]> {
-    return (await this.#metadata(null)).filter((topic) => !topic.internal).map((topic) => topic.name).sort();
+    return (await this.#metadata(null)).topics.filter((topic) => !topic.internal).map((topic) => topic.name).sort();
+  }
+
+  /** Ids of the brokers that the broker lists, in order. */
+  async brokerIds(): Promise<number[]> {
+    return (await this.#metadata([])).brokerIds.sort((a, b) => a - b);
   }
 
   async #hasLeaders(topic: string, partitions: number): Promise<true | undefined> {
-    const [found] = await this.#metadata([topic]);
+    const [found] = (await this.#metadata([topic])).topics;
     const led = found?.partitions.filter((p) => p.code === NONE && p.leader >= 0).length;
     if (found?.code !== NONE || led !== partitions) return undefined;
     // Kafka's metadata names a leader before that broker leads: ask each partition, which throws until it has a leader.
@@ -167,9 +172,9 @@ export class WireClient implements Disposable {
     const body = new ByteWriter().int32(topics === null ? -1 : topics.length);
     for (const topic of topics ?? []) body.string(topic);
     const answer = await this.request(API.metadata, body.bytes);
-    answer.array((r) => [r.int32(), r.string(), r.int32(), r.string()]); // brokers
+    const brokers = answer.array((r) => [r.int32(), r.string(), r.int32(), r.string()] as const);
     answer.int32(); // controller
-    return answer.array((r) => ({
+    const found = answer.array((r) => ({
       code: r.int16(),
       name: r.string()!,
       internal: r.int8() === 1,
@@ -181,6 +186,7 @@ export class WireClient implements Disposable {
         inSync: p.array((q) => q.int32()),
       })),
     }));
+    return { brokerIds: brokers.map(([nodeId]) => nodeId), topics: found };
   }
 
   /** Appends one batch and waits for the acknowledgement. */
