@@ -125,6 +125,7 @@ export class ClusterHome implements MetadataHome {
       cleanEpoch: directories.cleanEpoch,
       sessionMs: config.brokerSessionTimeoutMs,
       heartbeatMs: config.brokerHeartbeatIntervalMs,
+      rebalanceMs: config.leaderRebalanceIntervalMs,
       registrationTimeoutMs: config.initialBrokerRegistrationTimeoutMs,
       rules: rulesOf(config),
       channelTo: code.brokerChannels({

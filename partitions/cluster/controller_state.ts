@@ -13,7 +13,7 @@
  * Source: ClusterControlManager, BrokerHeartbeatManager; KIP-631, KIP-866, KIP-966.
  */
 import { ABSENT, type BrokerState, type ClusterImage, type Comparison, type Transaction } from "./cluster_image.ts";
-import { isHeldBy, repairs, repairTransaction, type StartKind } from "./repairs.ts";
+import { isHeldBy, preferredElections, repairs, repairTransaction, type StartKind } from "./repairs.ts";
 
 /** A process that asks to be registered (BrokerRegistration, 62). */
 export interface RegistrationRequest {
@@ -65,6 +65,9 @@ const SESSION_MS_MAX = 9000;
 
 /** A process that has not asked again for so long has given up: it must not take the place of one that is about to stop. */
 const ASKED_MS_MAX = 3000;
+
+/** Elections of preferred leaders at a time (Kafka: MAX_ELECTIONS_PER_IMBALANCE). */
+export const PREFERRED_ELECTIONS_MAX = 1000;
 
 const NO_SESSION: Session = { heardMs: -Infinity, heartbeat: null, isRefused: false, returnsMs: [], doublings: 0 };
 
@@ -142,6 +145,13 @@ export class ControllerState {
       if (transaction !== null) decided.push(transaction);
     }
     return decided;
+  }
+
+  /** The transactions that give partitions back to their preferred leaders, PREFERRED_ELECTIONS_MAX at most. */
+  balance(image: ClusterImage, nowMs: number): Transaction[] {
+    if (image.controllerEpoch !== this.epoch) return [];
+    const found = preferredElections(image, this.#starts(image, nowMs), PREFERRED_ELECTIONS_MAX);
+    return found.map((repair) => repairTransaction(repair, image));
   }
 
   #decideBroker(broker: number, image: ClusterImage, start: StartKind | undefined, nowMs: number): Transaction | null {

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { BrokerLife } from "./broker_life.ts";
 import { ABSENT, type BrokerEntry, type BrokerState, type ClusterImage, type Write } from "./cluster_image.ts";
-import { candidacy, ControllerState, startKindOf } from "./controller_state.ts";
-import { createRow, type PartitionRow } from "./partition_row.ts";
+import { candidacy, ControllerState, PREFERRED_ELECTIONS_MAX, startKindOf } from "./controller_state.ts";
+import { createRow, NO_LEADER, type PartitionRow } from "./partition_row.ts";
 import { repairs, repairTransaction } from "./repairs.ts";
 
 const SESSION_MS = 700;
@@ -60,6 +60,31 @@ Deno.test("repairs() takes a process that started uncleanly out of the ELR, a cl
   const image = imageOf({ 1: entry("active"), 2: entry("fenced"), 3: entry("fenced") }, [below]);
   assert.deepEqual(repairs(image, new Map([[2, "clean"]])), []);
   assert.deepEqual(repairs(image, new Map([[2, "tail-lost"]]))[0]?.row.elr, []);
+});
+
+Deno.test("ControllerState.balance() gives partitions to preferred leaders that are active and in sync, and changes nothing else", () => {
+  const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
+  const elsewhere = { ...row, leader: 2 };
+  const rows = [
+    row,
+    elsewhere,
+    { ...elsewhere, isr: [2, 3] }, // not in sync
+    { ...elsewhere, replicas: [4, 2, 3], isr: [4, 2, 3] }, // not active, so a repair comes first
+    { ...elsewhere, isr: [], leader: NO_LEADER, elr: [1] }, // likewise
+  ];
+  const image = imageOf({ 1: entry("active"), 2: entry("active"), 3: entry("active"), 4: entry("stopping") }, rows);
+  assert.deepEqual(controller.balance(image, 1), [{
+    subject: "1",
+    comparisons: [
+      { kind: "controller", version: CONTROLLER_EPOCH },
+      { kind: "row", partition: "1", version: 51 },
+      { kind: "state", broker: 1, version: 101 },
+    ],
+    writes: [{ kind: "row", partition: "1", row: { ...elsewhere, leader: 1, leaderEpoch: 1, partitionEpoch: 1 } }],
+  }]);
+  const many = imageOf({ 1: entry("active"), 2: entry("active"), 3: entry("active") }, Array(1100).fill(elsewhere));
+  assert.equal(controller.balance(many, 1).length, PREFERRED_ELECTIONS_MAX);
+  assert.deepEqual(controller.balance({ ...image, controllerEpoch: CONTROLLER_EPOCH + 1 }, 1), []);
 });
 
 Deno.test("ControllerState registers a process only after the last one is fenced and out of the rows", () => {

@@ -4,6 +4,7 @@
  * It looks at the image as a whole and keeps no state, so a new controller finds again what the one before it left half done. A broker that
  * is not active leaves every ISR, and what it led gets another leader or none. A partition without a leader gets one as soon as a
  * candidate is active. A broker that starts after an unclean stop leaves the ELR, too, before its registration makes it a candidate.
+ * The same rows also say which partitions their preferred leaders could lead, and do not.
  * Source: ReplicationControlManager; KIP-841, KIP-966.
  */
 import { brokerView, type ClusterImage, type Comparison, type Transaction } from "./cluster_image.ts";
@@ -43,6 +44,31 @@ export function repairs(
     if (row !== null) found.push({ partition, base, row });
   }
   return found.sort((a, b) => urgencyOf(b) - urgencyOf(a));
+}
+
+/**
+ * Partitions that their preferred leader could lead, and does not: the rows with which it does. Those that need a repair are left out, because the
+ * repair comes first.
+ * @param starts as for `repairs()` @param countMax most of them
+ */
+export function preferredElections(
+  image: ClusterImage,
+  starts: ReadonlyMap<number, StartKind>,
+  countMax: number,
+): Repair[] {
+  const found: Repair[] = [];
+  const { isActive } = brokerView(image);
+  const brokers = { isActive: (broker: number) => isActive(broker) && !starts.has(broker) };
+  for (const [partition, base] of image.partitions) {
+    if (found.length === countMax) break;
+    const [preferred] = base.row.replicas;
+    if (base.row.leader === NO_LEADER || base.row.leader === preferred) continue;
+    const change = changeFor(base.row, partition, image, starts);
+    if (changeRow(base.row, change, brokers) !== null) continue;
+    const row = changeRow(base.row, { election: "preferred" }, brokers);
+    if (row !== null && row.leader === preferred) found.push({ partition, base, row });
+  }
+  return found;
 }
 
 /** The transaction of a repair, for the controller that has this epoch. */

@@ -68,6 +68,7 @@ export class LiveMembers implements AsyncDisposable {
       sessionMs: SESSION_MS,
       heartbeatMs: 100,
       registrationTimeoutMs: 20_000,
+      rebalanceMs: null,
       rules: testRules,
       channelTo: (endpoint) => this.#channelTo(endpoint.port, gate),
       shardsTurn: () => true,

@@ -188,6 +188,7 @@ export class MembershipWorld {
       sessionMs: SESSION_MS,
       heartbeatMs: HEARTBEAT_MS,
       registrationTimeoutMs: 10_000,
+      rebalanceMs: 3000,
       rules: testRules,
       channelTo: ({ port }) => this.#channelTo(port, process),
       shardsTurn: () => !process.isHung,

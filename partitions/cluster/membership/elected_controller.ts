@@ -12,7 +12,7 @@ import { MetadataRefusedError, type MetadataStore, MetadataStoreError } from "..
 import type { RegistrationRow } from "../cluster_rows.ts";
 import { rewritten, TICK, tickOf } from "../cluster_rows.ts";
 import { ControllerCandidate } from "./controller_candidate.ts";
-import { ControllerState, type Heartbeat } from "../controller_state.ts";
+import { ControllerState, type Heartbeat, PREFERRED_ELECTIONS_MAX } from "../controller_state.ts";
 import { definiteOutcome } from "./definite_outcome.ts";
 import { type Endpoint, endpointOf, type Knock } from "./endpoints.ts";
 import type { ImageChange, LiveImage } from "../live_image.ts";
@@ -37,6 +37,8 @@ export interface ElectedControllerParts {
   readonly sessionMs: number;
   /** `broker.heartbeat.interval.ms` */
   readonly heartbeatMs: number;
+  /** `leader.imbalance.check.interval.seconds` in ms; null: partitions are not given back to their preferred leaders. */
+  readonly rebalanceMs: number | null;
   /** Finds out whether somebody listens at an address. */
   readonly knock: Knock;
   /** The store has failed for good. */
@@ -51,6 +53,8 @@ const KNOCK_INTERVALS = 2;
 /** A controller that has not looked for more than so many intervals stood still itself. */
 const LATE_INTERVALS_MAX = 1.5;
 const TICK_MS = 30_000;
+/** The next pass for preferred leaders after one that found as many partitions as it may change. */
+const NEXT_BALANCE_MS = 1000;
 /** Processes whose descriptions are kept: those that ask repeat it, so the others are over. */
 const REGISTRATIONS_MAX = 1024;
 const { NONE, NOT_CONTROLLER, INCONSISTENT_CLUSTER_ID, INVALID_REGISTRATION } = errorCode;
@@ -143,6 +147,8 @@ export class ElectedController implements MembershipCalls {
     const state = this.#state = new ControllerState(image.controllerEpoch, sessionMs, this.#nowMs());
     this.#lookLater(state);
     this.#tickLater(state);
+    const { rebalanceMs } = this.#parts;
+    if (rebalanceMs !== null) this.#balanceLater(state, rebalanceMs);
   }
 
   /** Decides after what arrives together with this. @param partitions that changed; null for all */
@@ -163,6 +169,19 @@ export class ElectedController implements MembershipCalls {
     const decided = this.#state.decide(image, this.#nowMs(), among);
     const isAboutBroker = ({ writes }: typeof decided[number]) => writes[0]?.kind !== "row";
     this.#transactions.propose(decided.filter((one) => !isAboutBroker(one)), decided.filter(isAboutBroker));
+  }
+
+  #balanceLater(state: ControllerState, rebalanceMs: number, afterMs = rebalanceMs): void {
+    this.#parts.time.after(afterMs, () => {
+      if (this.#state !== state) return;
+      const elections = state.balance(this.#parts.image, this.#nowMs());
+      this.#transactions.propose(elections);
+      this.#balanceLater(
+        state,
+        rebalanceMs,
+        elections.length < PREFERRED_ELECTIONS_MAX ? rebalanceMs : NEXT_BALANCE_MS,
+      );
+    });
   }
 
   #lookLater(state: ControllerState): void {

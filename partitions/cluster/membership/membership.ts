@@ -50,6 +50,8 @@ export interface MembershipOptions {
   readonly heartbeatMs: number;
   /** `initial.broker.registration.timeout.ms` */
   readonly registrationTimeoutMs: number;
+  /** `leader.imbalance.check.interval.seconds` in ms; null: partitions are not given back to their preferred leaders. */
+  readonly rebalanceMs: number | null;
   readonly rules: TopicRules;
   /** Makes a channel to another broker. */
   channelTo(endpoint: Endpoint): BrokerChannel;

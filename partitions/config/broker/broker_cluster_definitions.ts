@@ -19,6 +19,12 @@ const SECRET_CHARACTERS_MAX = 1024;
 /** Settings of brokers with others, ordered by name. */
 export const brokerClusterDefinitions: readonly ConfigDefinition[] = [
   setting(
+    "auto.leader.rebalance.enable",
+    "BOOLEAN",
+    "true",
+    "Whether the controller gives partitions back to their preferred leaders.",
+  ),
+  setting(
     "barnabas.etcd.endpoints",
     "LIST",
     null,
@@ -97,6 +103,13 @@ export const brokerClusterDefinitions: readonly ConfigDefinition[] = [
     "STRING",
     null,
     "Listener at which other brokers reach this one; unset, PLAINTEXT, or the only one.",
+  ),
+  setting(
+    "leader.imbalance.check.interval.seconds",
+    "LONG",
+    "300",
+    "How often the controller looks for partitions that their preferred leaders do not lead.",
+    { check: atLeast(1) },
   ),
   setting("replica.fetch.backoff.ms", "INT", "1000", "How long a follower waits after its leader could not answer.", {
     check: atLeast(0),

@@ -19,6 +19,7 @@ type BrokerClusterSettings = Pick<
   | "brokerHeartbeatIntervalMs"
   | "initialBrokerRegistrationTimeoutMs"
   | "controlledShutdownEnable"
+  | "leaderRebalanceIntervalMs"
   | "replicaLagTimeMaxMs"
   | "replicaFetch"
 >;
@@ -60,6 +61,9 @@ export function clusterSettingsFrom(properties: ClusterProperties): BrokerCluste
     brokerHeartbeatIntervalMs: Number(valueOf("broker.heartbeat.interval.ms")),
     initialBrokerRegistrationTimeoutMs: Number(valueOf("initial.broker.registration.timeout.ms")),
     controlledShutdownEnable: valueOf("controlled.shutdown.enable") === true,
+    leaderRebalanceIntervalMs: valueOf("auto.leader.rebalance.enable") === true
+      ? Number(valueOf("leader.imbalance.check.interval.seconds")) * 1000
+      : null,
     replicaLagTimeMaxMs: Number(valueOf("replica.lag.time.max.ms")),
     replicaFetch: {
       maxBytes: Number(valueOf("replica.fetch.max.bytes")),

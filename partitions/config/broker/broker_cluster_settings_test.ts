@@ -25,6 +25,8 @@ Deno.test("brokerConfigFrom() has no etcd, rack and secret by default, and the t
   assert.deepEqual([config.brokerHeartbeatIntervalMs, config.brokerSessionTimeoutMs], [100, 700]);
   assert.deepEqual([config.initialBrokerRegistrationTimeoutMs, config.controlledShutdownEnable], [60_000, true]);
   assert.equal(config.interBrokerListenerName, "PLAINTEXT");
+  assert.equal(config.leaderRebalanceIntervalMs, 300_000);
+  assert.equal(accept({ "auto.leader.rebalance.enable": "false" }).leaderRebalanceIntervalMs, null);
   assert.equal(accept({ "broker.rack": "" }).rack, null);
 });
 

@@ -66,6 +66,8 @@ export interface BrokerConfig {
   readonly initialBrokerRegistrationTimeoutMs: number;
   /** `controlled.shutdown.enable`, true */
   readonly controlledShutdownEnable: boolean;
+  /** `leader.imbalance.check.interval.seconds` in ms, 300000; null without `auto.leader.rebalance.enable`, which is on */
+  readonly leaderRebalanceIntervalMs: number | null;
   /** `barnabas.cluster.id`: cluster id for a new data directory; null for a random one. A directory that has an id keeps it. */
   readonly clusterId: string | null;
   /** Host of the first listener, 127.0.0.1. */

@@ -114,6 +114,7 @@ const plainProperties = {
   "broker.session.timeout.ms": "49",
   "initial.broker.registration.timeout.ms": "50",
   "controlled.shutdown.enable": "false",
+  "leader.imbalance.check.interval.seconds": "59",
   "replica.lag.time.max.ms": "51",
   "replica.fetch.backoff.ms": "52",
   "replica.fetch.max.bytes": "53",
@@ -132,7 +133,7 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     nodeId: 2,
     ...{ rack: "a", etcd: null, interBrokerListenerName: "PLAINTEXT", interBrokerSecret: "a secret of brokers" },
     ...{ brokerSessionTimeoutMs: 49, brokerHeartbeatIntervalMs: 48, initialBrokerRegistrationTimeoutMs: 50 },
-    ...{ controlledShutdownEnable: false, replicaLagTimeMaxMs: 51 },
+    ...{ controlledShutdownEnable: false, leaderRebalanceIntervalMs: 59_000, replicaLagTimeMaxMs: 51 },
     replicaFetch: {
       ...{ backoffMs: 52, maxBytes: 53, minBytes: 54, responseMaxBytes: 55, waitMaxMs: 56 },
       ...{ receiveBufferBytes: 57, socketTimeoutMs: 58 },
