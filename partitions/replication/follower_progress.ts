@@ -4,6 +4,9 @@
  * A follower is caught up if it has everything, or had within `replica.lag.time.max.ms` everything that the leader had. One that keeps pace
  * with a constant load is so, though it never reaches the end: its fetch asks for what the leader had at its previous fetch. Partitions without
  * news are not in a follower's fetches: it counts as caught up there until the leader appends (Kafka notes each of its fetches).
+ *
+ * One that has left the ISR is caught up when its fetches show it again. Otherwise a broker that is heard again after a cut of the network
+ * would hold back the high watermark until its fetch arrives, too: seconds later, where TCP has backed off (as in Kafka).
  * Source: Kafka's Replica.updateFetchStateOrThrow, KIP-903.
  */
 import { type Offset, toOffset } from "../../storage/base/units.ts";
@@ -52,6 +55,11 @@ export class FollowerProgress {
   /** The leader's log has grown. One that had all of it was caught up until then, however long ago it fetched (KIP-227). @param lastEnd before */
   leaderAppended(lastEnd: Offset, nowMs: number): void {
     if (this.logEndOffset === lastEnd) this.#caughtUpMs = nowMs;
+  }
+
+  /** It is not in the ISR any more. */
+  leftIsr(): void {
+    this.#caughtUpMs = -Infinity;
   }
 
   /** Whether it is caught up. @param lagMaxMs replica.lag.time.max.ms */

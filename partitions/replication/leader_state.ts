@@ -189,9 +189,10 @@ export class LeaderState implements LeaderView {
   /** A newer row names this leader: the same leadership, or the next one of the same broker. @returns whether the high watermark moved */
   rowChanged(base: VersionedRow, nowMs: number): boolean {
     if (base.version <= this.#base.version) return false;
-    const lastEpoch = this.#base.row.leaderEpoch;
+    const { leaderEpoch: lastEpoch, isr: lastIsr } = this.#base.row;
     this.#base = base;
     this.#endProposal();
+    for (const broker of lastIsr) if (!base.row.isr.includes(broker)) this.#followers.get(broker)?.leftIsr();
     if (base.row.leaderEpoch !== lastEpoch) {
       this.#epochStart = this.#parts.log.logEndOffset;
       if (!this.#rules.keepsProgress(lastEpoch, base.row.leaderEpoch)) this.#followers.clear();

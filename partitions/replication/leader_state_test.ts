@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import { toOffset } from "../../storage/base/units.ts";
 import { LeaderEpochTable } from "../../storage/log/epochs/leader_epoch_table.ts";
 import type { BrokerEntry, BrokerState } from "../cluster/cluster_image.ts";
-import { createRow, type PartitionRow } from "../cluster/partition_row.ts";
+import { createRow, type PartitionRow, type VersionedRow } from "../cluster/partition_row.ts";
 import { type IsrProposal, LeaderState } from "./leader_state.ts";
 
 const LAG_MAX_MS = 100;
@@ -154,6 +154,35 @@ Deno.test("LeaderState removes who lags at a tick, keeps who keeps pace, and pro
     pace.append(1, nowMs);
   }
   assert.deepEqual(pace.propose(200, true).row.isr, [1, 2]);
+});
+
+Deno.test("LeaderState does not wait for a broker that is active again after a cut, before its fetches arrive again", () => {
+  const fixture = new Fixture();
+  fixture.append(5);
+  for (const replica of [2, 3]) fixture.fetch(replica, 5);
+  fixture.append(1);
+  fixture.fetch(2, 6);
+  fixture.setBroker(3, "fenced");
+  const versioned = (partitionEpoch: number, isr: number[]): VersionedRow => ({
+    row: { ...row, isr, partitionEpoch },
+    version: 10 + partitionEpoch,
+  });
+  fixture.leader.rowChanged(versioned(1, [1, 2]), 2);
+  assert.equal(fixture.leader.highWatermark, 6);
+  fixture.setBroker(3, "active");
+  const write = (nowMs: number) => {
+    fixture.append(1, nowMs);
+    fixture.fetch(2, fixture.log.logEndOffset, nowMs);
+    return fixture.leader.highWatermark;
+  };
+  assert.equal(write(3), 7, "it is active, and was caught up within the lag; but it has not fetched since");
+  assert.equal(fixture.leader.takeProposal(3), null);
+  fixture.fetch(3, 7, 4);
+  assert.equal(write(4), 7, "it has caught up, and is about to enter");
+  assert.deepEqual(fixture.propose(4).row.isr, [1, 2, 3]);
+  fixture.leader.rowChanged(versioned(2, [1, 2, 3]), 4);
+  fixture.fetch(3, 8, 5);
+  assert.equal(fixture.leader.highWatermark, 8);
 });
 
 Deno.test("LeaderState.verdictOf() binds acknowledgements to the epoch, and counts replicas by the maximal ISR", () => {
