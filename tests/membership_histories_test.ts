@@ -1,5 +1,5 @@
 /**
- * Histories of memberships by seed, in simulated time: brokers are killed, paused, stopped, hung and cut off from the store. No transaction may
+ * Histories of memberships by seed, in simulated time: brokers are killed, paused, stopped, hung and cut off from the store or each other. No transaction may
  * break what a registration or an election needs, and at the end the cluster has to become whole. A failure prints its seed; BARNABAS_SEED
  * replays it. BARNABAS_SLOW=1 takes twenty times as many.
  */
@@ -18,6 +18,8 @@ const IDS = [1, 2, 3];
 const replicasOf = (partition: number) => partition < 6 ? 1 : partition < 9 ? 2 : 3;
 /** In which the cluster has to become whole. */
 const WHOLE_MS = 15_000;
+
+const UNDISTURBED = { isPaused: false, isHung: false, isIsolated: false };
 
 interface Row {
   readonly leader: number;
@@ -101,7 +103,7 @@ async function run(seed: number): Promise<Checked> {
     else await disturb(world, broker, { below, cleanEpochs });
   }
   for (const broker of world.running) {
-    Object.assign(broker, { isPaused: false, isHung: false });
+    Object.assign(broker, UNDISTURBED);
     broker.store.mend();
   }
   await world.time.pass(1000);
@@ -118,12 +120,12 @@ async function disturb(
   broker: TestBroker,
   { below, cleanEpochs }: { below: (bound: number) => number; cleanEpochs: Map<number, number> },
 ): Promise<void> {
-  const isDisturbed = broker.isPaused || broker.isHung || broker.store.isCut;
+  const isDisturbed = broker.isPaused || broker.isHung || broker.isIsolated || broker.store.isCut;
   if (isDisturbed) {
-    Object.assign(broker, { isPaused: false, isHung: false });
+    Object.assign(broker, UNDISTURBED);
     return broker.store.mend();
   }
-  switch (below(5)) {
+  switch (below(6)) {
     case 0:
       return world.kill(broker);
     case 1:
@@ -136,7 +138,9 @@ async function disturb(
       for (const one of below(3) === 0 ? world.running : [broker]) one.store.isCut = true;
       return;
     case 4:
-      cleanEpochs.set(broker.id, await world.stop(broker, 500));
+      return void cleanEpochs.set(broker.id, await world.stop(broker, 500));
+    case 5:
+      broker.isIsolated = true;
   }
 }
 

@@ -7,6 +7,9 @@
  *   active  --session over, connection refused, or a new process--> fenced
  *   active  --it wants to stop--> stopping --> leads nothing, in no ISR: may stop
  *
+ * One that neither hears nor reaches most brokers may be cut off itself (`isCutOff()`): somebody else should be the controller before they
+ * are fenced.
+ *
  * It only advises: safety rests on the comparisons of each transaction, so a second controller is harmless. It keeps nothing but the times
  * of heartbeats and the registrations asked for; brokers repeat both. Each process start ends the leaderships of the last process,
  * because a restarted leader that lost its tail must not write other records at the same offsets in the same epoch.
@@ -42,6 +45,8 @@ interface Session {
   heardMs: number;
   heartbeat: Heartbeat | null;
   isRefused: boolean;
+  /** When its address took a connection last. */
+  acceptedMs: number;
   /** When this process was heard again after it had counted as dead. */
   returnsMs: readonly number[];
   /** How often its session was doubled since. */
@@ -69,7 +74,14 @@ const ASKED_MS_MAX = 3000;
 /** Elections of preferred leaders at a time (Kafka: MAX_ELECTIONS_PER_IMBALANCE). */
 export const PREFERRED_ELECTIONS_MAX = 1000;
 
-const NO_SESSION: Session = { heardMs: -Infinity, heartbeat: null, isRefused: false, returnsMs: [], doublings: 0 };
+const NO_SESSION: Session = {
+  heardMs: -Infinity,
+  heartbeat: null,
+  isRefused: false,
+  acceptedMs: -Infinity,
+  returnsMs: [],
+  doublings: 0,
+};
 
 /** One term of a controller. */
 export class ControllerState {
@@ -111,14 +123,36 @@ export class ControllerState {
 
   /** The broker's process does not listen any more: it is fenced at once. */
   refused(broker: number): void {
-    const session = this.#sessions.get(broker);
-    if (session === undefined) this.#sessions.set(broker, { ...NO_SESSION, isRefused: true });
-    else session.isRefused = true;
+    this.#sessionOf(broker).isRefused = true;
+  }
+
+  /** The broker's process listens, though it may hang: the network is not what keeps its heartbeats away. */
+  accepted(broker: number, nowMs: number): void {
+    this.#sessionOf(broker).acceptedMs = nowMs;
   }
 
   /** For how long nothing was heard of a broker, in milliseconds; from the start of the term on. */
   silentMs(broker: number, nowMs: number): number {
     return nowMs - Math.max(this.#sessions.get(broker)?.heardMs ?? -Infinity, this.#startedMs);
+  }
+
+  /**
+   * Whether it would fence a broker, and has neither heard nor reached most of those that count as alive for half a session: then it may be
+   * this one that is cut off from the others, which would lose their leaders for that. Half of one, as heartbeats of several are not due at
+   * the same time. Processes that have ended, of which a refused connection tells, or the next one that asks to be registered, do not count.
+   */
+  isCutOff(image: ClusterImage, nowMs: number): boolean {
+    if (!this.hasExpired(image, nowMs)) return false;
+    const hasEnded = (broker: number) => this.#isRefused(broker) || this.#registrations.has(broker);
+    const alive = [...image.brokers].filter(([broker, { state }]) => state !== "fenced" && !hasEnded(broker));
+    return alive.filter(([broker]) => this.#isAway(broker, nowMs)).length * 2 > alive.length;
+  }
+
+  /** Whether most of the brokers that count as alive have sent heartbeats in this term, and still do. */
+  hearsMost(image: ClusterImage, nowMs: number): boolean {
+    const alive = [...image.brokers].filter(([, { state }]) => state !== "fenced");
+    const isHeard = (broker: number) => this.#sessions.get(broker)?.heartbeat && !this.#isAway(broker, nowMs);
+    return alive.filter(([broker]) => isHeard(broker)).length * 2 > alive.length;
   }
 
   /** Whether a broker counts as alive whose session is over. */
@@ -173,9 +207,28 @@ export class ControllerState {
   }
 
   #isSilent(broker: number, nowMs: number): boolean {
-    const { isRefused, doublings } = this.#sessions.get(broker) ?? NO_SESSION;
-    const longestMs = Math.max(this.#sessionMs, SESSION_MS_MAX);
-    return isRefused || this.silentMs(broker, nowMs) > Math.min(this.#sessionMs * 2 ** doublings, longestMs);
+    return this.#isRefused(broker) || this.silentMs(broker, nowMs) > this.#sessionMsOf(broker);
+  }
+
+  /** Whether it was neither heard nor reached for half a session. */
+  #isAway(broker: number, nowMs: number): boolean {
+    const { acceptedMs } = this.#sessions.get(broker) ?? NO_SESSION;
+    return Math.min(this.silentMs(broker, nowMs), nowMs - acceptedMs) > this.#sessionMsOf(broker) / 2;
+  }
+
+  #isRefused(broker: number): boolean {
+    return this.#sessions.get(broker)?.isRefused === true;
+  }
+
+  #sessionMsOf(broker: number): number {
+    const { doublings } = this.#sessions.get(broker) ?? NO_SESSION;
+    return Math.min(this.#sessionMs * 2 ** doublings, Math.max(this.#sessionMs, SESSION_MS_MAX));
+  }
+
+  #sessionOf(broker: number): Session {
+    const session = this.#sessions.get(broker) ?? { ...NO_SESSION };
+    this.#sessions.set(broker, session);
+    return session;
   }
 
   #nextSession(heartbeat: Heartbeat, nowMs: number): Session {
@@ -185,7 +238,7 @@ export class ControllerState {
     if (!this.#isSilent(heartbeat.broker, nowMs)) return { ...last, ...heard };
     const returnsMs = [...last.returnsMs.filter((atMs) => nowMs - atMs < RETURNS_MS), nowMs];
     if (returnsMs.length < RETURNS_MAX) return { ...last, ...heard, returnsMs };
-    return { ...heard, returnsMs: [], doublings: last.doublings + 1 };
+    return { ...NO_SESSION, ...heard, doublings: last.doublings + 1 };
   }
 
   /**

@@ -72,7 +72,7 @@ export class LiveMembers implements AsyncDisposable {
       rules: testRules,
       channelTo: (endpoint) => this.#channelTo(endpoint.port, gate),
       shardsTurn: () => true,
-      knock: (endpoint) => Promise.resolve(!this.#listening.has(endpoint.port)),
+      knock: (endpoint) => Promise.resolve(this.#listening.has(endpoint.port) ? "accepted" : "refused"),
       failed: (error) => failures.push(error),
       time: gate.time,
     });

@@ -43,7 +43,11 @@ export interface TestBroker extends Subject {
   /** How `join()` ended: "joined", or the sentence. */
   joined: string | null;
   isHung: boolean;
+  /** Whether nothing passes between it and other brokers; the store is in reach. */
+  isIsolated: boolean;
 }
+
+type Process = Subject & Pick<TestBroker, "isHung" | "isIsolated">;
 
 /** What a test says of a process. */
 export interface StartOptions {
@@ -78,7 +82,7 @@ export class MembershipWorld {
 
   /** Starts a process, which then joins in its own time. */
   async start(id: number, options: StartOptions = {}): Promise<TestBroker> {
-    const process: Subject & { isHung: boolean } = { isPaused: false, isDead: false, isHung: false };
+    const process: Process = { isPaused: false, isDead: false, isHung: false, isIsolated: false };
     const { port = 9000 + id, directories = [`disk ${id}`] } = options;
     const { time } = this;
     const store = new StoreWay(this.store, { time, process, random: this.#random, watchMsMax: this.#watchMsMax });
@@ -175,7 +179,7 @@ export class MembershipWorld {
     store: MetadataStore,
     { process, clusterId, ...options }:
       & Pick<MembershipOptions, "nodeId" | "description" | "cleanEpoch" | "failed">
-      & { process: Subject & { isHung: boolean }; clusterId: string | null },
+      & { process: Process; clusterId: string | null },
   ): Promise<Membership> {
     const time = this.time.of(process);
     const cluster = await establishCluster(store, { clusterId, secret: null }, time);
@@ -193,7 +197,11 @@ export class MembershipWorld {
       channelTo: ({ port }) => this.#channelTo(port, process),
       shardsTurn: () => !process.isHung,
       knock: ({ port }) =>
-        new Promise((resolve) => time.after(2 * WAY_MS, () => resolve(this.#listenerAt(port) === undefined))),
+        new Promise((resolve) => {
+          const found = this.#listenerAt(port);
+          const isLost = process.isIsolated || found?.isIsolated === true;
+          time.after(2 * WAY_MS, () => resolve(isLost ? "unknown" : found === undefined ? "refused" : "accepted"));
+        }),
       time,
     });
   }
@@ -202,13 +210,14 @@ export class MembershipWorld {
     return this.running.find((broker) => broker.port === port);
   }
 
-  #channelTo(port: number, from: Subject): BrokerChannel {
+  #channelTo(port: number, from: Process): BrokerChannel {
     const ask = <T>(call: (to: MembershipCalls) => Promise<T>) =>
       new Promise<T>((resolve, reject) => {
         const to = this.#listenerAt(port);
         const fail = (kind: "refused" | "late") => () => reject(new ChannelRefused(kind, `localhost:${port}: ${kind}`));
-        if (to === undefined) return void this.time.after(2 * WAY_MS, from, fail("refused"));
+        if (to === undefined && !from.isIsolated) return void this.time.after(2 * WAY_MS, from, fail("refused"));
         this.time.after(ANSWER_MS_MAX, from, fail("late"));
+        if (to === undefined || from.isIsolated || to.isIsolated) return;
         const arrivesMs = this.time.monotonicMs() + WAY_MS;
         const arrive = async () => {
           const answer = await call(to.membership);

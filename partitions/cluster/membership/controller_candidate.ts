@@ -9,7 +9,8 @@
  *
  * The lease makes a dead controller's key disappear; it proves nothing. A process that was paused finds in the image that it is no controller
  * any more, or its first transaction fails. One that does not answer is replaced without waiting for its lease, but only once by this
- * process: a network that cuts two brokers off from each other must not make them replace each other for ever.
+ * process: a network that cuts two brokers off from each other must not make them replace each other for ever. One that hears too few brokers
+ * gives the key back (`resign()`), and lets others try first.
  */
 import {
   type Lease,
@@ -51,6 +52,8 @@ export class ControllerCandidate {
   readonly #parts: CandidateParts;
   readonly #deposed = new Set<string>();
   #isCandidate = false;
+  /** Until then others may have the office. */
+  #waitsUntilMs = 0;
   #isClosed = false;
   #isProposing = false;
   #lease: Lease | null = null;
@@ -94,6 +97,12 @@ export class ControllerCandidate {
     this.#attemptSoon(controllerEpoch);
   }
 
+  /** Ends the term: others may have the office. @param pauseMs if it is still free then, this process is a candidate again */
+  resign(pauseMs: number): void {
+    this.#waitsUntilMs = this.#parts.time.clock.monotonicMs() + pauseMs;
+    void this.#giveBack();
+  }
+
   /** Ends the candidacy, and the term. Settles when the store has been told, or does not answer. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -107,7 +116,9 @@ export class ControllerCandidate {
     // Changes of other rows do not put an attempt off.
     if (!this.#isCandidate || this.#isClosed || this.#next?.epoch === epoch) return;
     this.#next?.cancel();
-    const cancel = this.#parts.time.after(this.#rank() * RANK_MS, () => {
+    const { time } = this.#parts;
+    const waitMs = Math.max(this.#rank() * RANK_MS, this.#waitsUntilMs - time.clock.monotonicMs());
+    const cancel = time.after(waitMs, () => {
       this.#next = null;
       void this.#attempt(epoch);
     });

@@ -5,6 +5,9 @@
  * What costs is done only when it may matter: rows are looked at when they, a broker or a setting has changed, or another start waits; a heartbeat
  * of an active broker only notes the time. The controller also knocks at the door of a broker that has missed some heartbeats: where nobody
  * listens, the process is gone, and its session need not run out.
+ *
+ * A controller that neither hears nor reaches half of the brokers may be cut off itself. It lets another one have the office, once: if nobody
+ * takes it, it fences them.
  */
 import { assert } from "../../../storage/base/assert.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
@@ -74,6 +77,8 @@ export class ElectedController implements MembershipCalls {
   /** Partitions to look at; null for all. */
   #among: Set<string> | null = null;
   #isDeciding = false;
+  /** Epoch of its term in which it let others have the office, and has not heard most brokers since; null for none. */
+  #offered: number | null = null;
   /** Time in which this process ran, and when it was counted last. */
   #ranMs = 0;
   #countedMs = 0;
@@ -118,7 +123,10 @@ export class ElectedController implements MembershipCalls {
     if (this.#state === null) return refuse(NOT_CONTROLLER);
     if (entry === undefined) return refuse(BROKER_ID_NOT_REGISTERED);
     if (entry.brokerEpoch !== heartbeat.brokerEpoch) return refuse(STALE_BROKER_EPOCH);
-    const shouldStop = this.#state.heard(heartbeat, image, this.#nowMs());
+    const nowMs = this.#nowMs();
+    const shouldStop = this.#state.heard(heartbeat, image, nowMs);
+    const insists = this.#offered !== null && this.#offered !== this.#state.epoch;
+    if (insists && this.#state.hearsMost(image, nowMs)) this.#offered = null;
     const isFenced = entry.state !== "active";
     if (isFenced || heartbeat.wantsStop) this.#decideSoon([]);
     return Promise.resolve({ errorCode: NONE, isFenced, shouldStop });
@@ -166,6 +174,7 @@ export class ElectedController implements MembershipCalls {
     const among = this.#among ?? undefined;
     this.#isDeciding = false;
     if (this.#state === null || this.#closing.signal.aborted) return;
+    if (this.#handsOver(this.#state)) return;
     const decided = this.#state.decide(image, this.#nowMs(), among);
     const isAboutBroker = ({ writes }: typeof decided[number]) => writes[0]?.kind !== "row";
     this.#transactions.propose(decided.filter((one) => !isAboutBroker(one)), decided.filter(isAboutBroker));
@@ -182,6 +191,16 @@ export class ElectedController implements MembershipCalls {
         elections.length < PREFERRED_ELECTIONS_MAX ? rebalanceMs : NEXT_BALANCE_MS,
       );
     });
+  }
+
+  /** Lets others have the office if this process may be cut off from them. @returns whether it is about to lose it */
+  #handsOver(state: ControllerState): boolean {
+    if (this.#offered === state.epoch) return true;
+    if (this.#offered !== null || !state.isCutOff(this.#parts.image, this.#nowMs())) return false;
+    this.#offered = state.epoch;
+    // As long as it is patient with a broker.
+    this.candidate.resign(this.#parts.sessionMs);
+    return true;
   }
 
   #lookLater(state: ControllerState): void {
@@ -220,10 +239,11 @@ export class ElectedController implements MembershipCalls {
     const registration = image.registrations.get(broker);
     if (registration === undefined || this.#knocking.has(broker)) return;
     this.#knocking.add(broker);
-    const isRefused = await knock(endpointOf(registration.row, interBrokerListener), this.#closing.signal);
+    const found = await knock(endpointOf(registration.row, interBrokerListener), this.#closing.signal);
     this.#knocking.delete(broker);
     const isSame = this.#state === state && image.brokers.get(broker)?.brokerEpoch === brokerEpoch;
-    if (!isRefused || !isSame) return;
+    if (!isSame || found === "unknown") return;
+    if (found === "accepted") return state.accepted(broker, this.#nowMs());
     state.refused(broker);
     this.#decideSoon([]);
   }

@@ -9,12 +9,11 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/**
- * Finds out whether nobody listens at an address.
- * @param signal ends the attempt
- * @returns true when the connection was refused: the process is gone; false when somebody listens, or nobody can tell
- */
-export type Knock = (endpoint: Endpoint, signal: AbortSignal) => Promise<boolean>;
+/** What a knock finds: the connection was refused, so the process is gone; somebody listens; nobody can tell. */
+export type Found = "refused" | "accepted" | "unknown";
+
+/** Finds out whether somebody listens at an address. @param signal ends the attempt */
+export type Knock = (endpoint: Endpoint, signal: AbortSignal) => Promise<Found>;
 
 /** A packet that is lost is sent again after a second: a later answer is no news. */
 const KNOCK_MS_MAX = 1000;
@@ -31,8 +30,9 @@ export const knockByConnecting: Knock = async ({ host, port }, signal) => {
     const either = AbortSignal.any([signal, AbortSignal.timeout(KNOCK_MS_MAX)]);
     const connection = await Deno.connect({ hostname: host, port, signal: either });
     connection.close();
-    return false;
+    return "accepted";
   } catch (error) {
-    return error instanceof Deno.errors.ConnectionRefused; // Of another failure nothing follows: the session decides.
+    // Of another failure nothing follows: the session decides.
+    return error instanceof Deno.errors.ConnectionRefused ? "refused" : "unknown";
   }
 };
