@@ -31,6 +31,8 @@ import { saslAuthenticateApi } from "./36_sasl_authenticate.ts";
 import { createPartitionsApi } from "./37_create_partitions.ts";
 import { deleteGroupsApi } from "./42_delete_groups.ts";
 import { incrementalAlterConfigsApi } from "./44_incremental_alter_configs.ts";
+import { alterPartitionReassignmentsApi } from "./45_alter_partition_reassignments.ts";
+import { listPartitionReassignmentsApi } from "./46_list_partition_reassignments.ts";
 import { offsetDeleteApi } from "./47_offset_delete.ts";
 import { describeClusterApi } from "./60_describe_cluster.ts";
 import { describeProducersApi } from "./61_describe_producers.ts";
@@ -71,6 +73,8 @@ export const apis: readonly ServedApi[] = [
   createPartitionsApi,
   deleteGroupsApi,
   incrementalAlterConfigsApi,
+  alterPartitionReassignmentsApi,
+  listPartitionReassignmentsApi,
   offsetDeleteApi,
   describeClusterApi,
   describeProducersApi,

@@ -14,7 +14,6 @@
  * Therefore a change of `min.insync.replicas` keeps the ELR, where Kafka empties it: while |ISR| was below the old minimum and is below the
  * new one, the high watermark never moved, so that the members still have everything below it. Emptied, they would be lost as leaders
  * when the last member of the ISR loses its tail.
- * Not done: to cancel or change a reassignment that is under way (KIP-455).
  * Source: PartitionChangeBuilder, ReplicationControlManager; KIP-455, KIP-841, KIP-966.
  */
 import { assert } from "../../storage/base/assert.ts";
@@ -66,7 +65,7 @@ export interface RowChange {
   readonly tailLost?: readonly number[];
   /** Replicas that have lost their whole logs: they are no last leader either. */
   readonly logLost?: readonly number[];
-  /** The assignment to reach, while no reassignment is under way. */
+  /** The assignment to reach; originalReplicas() cancels a reassignment that is under way. */
   readonly target?: readonly number[];
   readonly election: Election;
 }
@@ -79,9 +78,22 @@ export interface BrokerView {
 
 type Draft = { -readonly [Field in keyof PartitionRow]: PartitionRow[Field] };
 
-/** Number of replicas that the partition has after its reassignment. */
+/** The assignment to which a reassignment goes back when it is cancelled; the assignment itself while none is under way. */
+export function originalReplicas({ replicas, adding }: Pick<PartitionRow, "replicas" | "adding">): readonly number[] {
+  return without(replicas, adding);
+}
+
+/** Whether a reassignment is under way. */
+export function isReassigning({ adding, removing }: Pick<PartitionRow, "adding" | "removing">): boolean {
+  return adding.length > 0 || removing.length > 0;
+}
+
+/**
+ * Most replicas that min.insync.replicas may ask for: until a reassignment ends, as many as there were before it. With more, a partition
+ * that had one replica would take no records with acks=all until the second one has all of them.
+ */
 export function replicationFactorOf(row: PartitionRow): number {
-  return row.replicas.length - row.removing.length;
+  return originalReplicas(row).length;
 }
 
 /**
@@ -118,7 +130,7 @@ export function changeRow(row: PartitionRow, change: RowChange, brokers: BrokerV
   if (change.recovered) next.recovering = false;
   completeReassignment(next);
   changeElr(next, row, lost);
-  next.lastKnownElr = without(next.lastKnownElr, change.logLost ?? []);
+  next.lastKnownElr = without(next.lastKnownElr, change.logLost ?? []).filter((one) => next.replicas.includes(one));
   const isSet = elect(next, row, change.election, brokers);
   if (isSet || row.replicas.some((broker) => !next.replicas.includes(broker))) next.leaderEpoch = row.leaderEpoch + 1;
   if (isSet) noteLastLeader(next, row, change.logLost ?? []);
@@ -133,12 +145,16 @@ export function canLead(row: PartitionRow, broker: number, brokers: BrokerView):
   return candidates.includes(broker) && brokers.isActive(broker);
 }
 
-/** The new replicas come first; those that leave stay replicas until the new ones are in the ISR. */
+/**
+ * The new replicas come first; those that leave stay replicas until the new ones are in the ISR. Those that an earlier reassignment, which
+ * this one replaces, was adding leave at once, unless this one adds them, too.
+ */
 function reassign(next: Draft, target: readonly number[]): void {
-  assert(next.adding.length === 0 && next.removing.length === 0, "no reassignment is under way");
-  next.adding = without(target, next.replicas);
-  next.removing = without(next.replicas, target);
+  const originals = originalReplicas(next);
+  next.adding = without(target, originals);
+  next.removing = without(originals, target);
   next.replicas = [...target, ...next.removing];
+  next.isr = next.isr.filter((broker) => next.replicas.includes(broker));
 }
 
 /**
@@ -146,7 +162,7 @@ function reassign(next: Draft, target: readonly number[]): void {
  * Kafka, it waits for a target set of minIsr members in sync: those that leave may be all but one of those that have the last records.
  */
 function completeReassignment(next: Draft): void {
-  if (next.adding.length === 0 && next.removing.length === 0) return;
+  if (!isReassigning(next)) return;
   const target = without(next.replicas, next.removing);
   const isr = without(next.isr, next.removing);
   const required = next.adding.length < next.removing.length ? target : next.adding;

@@ -8,6 +8,10 @@ import type {
   CreatePartitionsRequest,
   CreatePartitionsResponse,
 } from "../../net/protocol/messages/37_create_partitions.ts";
+import type {
+  AlterPartitionReassignmentsRequest,
+  AlterPartitionReassignmentsResponse,
+} from "../../net/protocol/messages/45_alter_partition_reassignments.ts";
 import type { Heartbeat } from "../cluster/controller_state.ts";
 import type { BrokerRegistration, HeartbeatAnswer, RegistrationAnswer } from "../cluster/membership_calls.ts";
 import type { RowOutcome, RowProposal } from "../cluster/row_proposals.ts";
@@ -30,6 +34,11 @@ export interface ControlCalls {
   autoCreateTopics: { args: { names: string[] }; result: { name: string; errorCode: number }[] };
   /** CreatePartitions. */
   createPartitions: { args: { request: CreatePartitionsRequest }; result: CreatePartitionsResponse };
+  /** AlterPartitionReassignments. */
+  alterReassignments: {
+    args: { request: AlterPartitionReassignmentsRequest };
+    result: AlterPartitionReassignmentsResponse;
+  };
   /** Changes configs of topics and groups; one result for each resource, in their order. */
   alterConfigs: { args: PackedAlterations; result: readonly AlterationResult[] };
   /** Moves replicas to other log directories; an error code for each, in their order. */

@@ -31,7 +31,7 @@ export interface BrokerImage {
 }
 
 /** What a leader of several replicas needs of the row, in addition to the rest (cluster/partition_row.ts). */
-export type ReplicationImage = Pick<PartitionRow, "minIsr" | "recovering" | "adding" | "removing">;
+export type ReplicationImage = Pick<PartitionRow, "minIsr" | "recovering">;
 
 /** One partition: its shard, its row and its leader. */
 export interface PartitionImage {
@@ -59,6 +59,10 @@ export interface PartitionImage {
   readonly elr?: readonly number[];
   /** The last leader of a partition that has none; empty by default. */
   readonly lastKnownElr?: readonly number[];
+  /** Node ids of the replicas that a reassignment adds; none by default. */
+  readonly adding?: readonly number[];
+  /** Node ids of those that it removes; none by default. */
+  readonly removing?: readonly number[];
   /** Set where this broker has one of several replicas. */
   readonly replication?: ReplicationImage;
 }

@@ -33,7 +33,10 @@ export interface TopicVersions {
 }
 
 /** A partition's row, as the image shows it. */
-export type ShownRow = PartitionRow & Partial<Pick<ClusterRow, "elr" | "lastKnownElr">> & Partial<ReplicationImage>;
+export type ShownRow = PartitionRow & Partial<Pick<ClusterRow, ListedField>> & Partial<ReplicationImage>;
+
+/** Lists of brokers that are mostly empty. */
+type ListedField = "elr" | "lastKnownElr" | "adding" | "removing";
 
 /** A partition's row, as it stands in the store now. */
 export interface ChangedRow {
@@ -117,9 +120,9 @@ export class TopicTable {
   /**
    * Shows rows that others have changed: those of known partitions, and of new ones behind the last.
    * @param rows by ascending partition
-   * @returns the topic to publish, and the places that are free once it is published
+   * @returns the topic to publish, and partitions whose replica on this broker is removed: their places are free once it is published
    */
-  changeRows(topic: TopicImage, rows: readonly ChangedRow[]): { topic: TopicImage; left: readonly Placed[] } {
+  changeRows(topic: TopicImage, rows: readonly ChangedRow[]): { topic: TopicImage; left: readonly PartitionImage[] } {
     const count = topic.partitions.length;
     const [partitions, versions] = [[...topic.partitions], [...this.versionsOf(topic.id).partitions]];
     const left: PartitionImage[] = [];
@@ -129,8 +132,11 @@ export class TopicTable {
       if (last === undefined) continue;
       const isHosted = this.#isHosted(row);
       const [place] = isHosted && last.slot !== ELSEWHERE ? [last] : this.#assign([row], partitions);
+      if (!isHosted && last.slot !== ELSEWHERE) {
+        left.push(last);
+        this.#keptOffline.delete(`${topic.id}/${partition}`);
+      }
       const next = this.#placed(topic.id, row, partition, place as Placed);
-      if (!isHosted && last.slot !== ELSEWHERE) left.push(last);
       this.directories.count([last.directory], -1);
       this.directories.count([next.directory], 1);
       partitions[partition] = last.future === undefined || !isHosted ? next : { ...next, future: last.future };
@@ -267,11 +273,11 @@ export class TopicTable {
   }
 
   #placed(topicId: string, row: ShownRow, partition: number, { shard, slot }: Placed): PartitionImage {
-    const { replicas, isr, leaderEpoch, partitionEpoch, elr, lastKnownElr } = row;
+    const { replicas, isr, leaderEpoch, partitionEpoch } = row;
     const directory = slot === ELSEWHERE ? ELSEWHERE : this.#directoryOf(topicId, row, partition);
     const leader = slot === ELSEWHERE && row.leader === this.#config.nodeId ? NO_LEADER : row.leader;
     const image = { partition, slot, shard, directory, leader, leaderEpoch, partitionEpoch, replicas, isr };
-    const listed = hasSome(elr) || hasSome(lastKnownElr) ? { ...image, elr, lastKnownElr } : image;
+    const listed = withLists(image, row);
     return slot === ELSEWHERE || replicas.length === 1 ? listed : { ...listed, replication: replicationOf(row) };
   }
 
@@ -309,8 +315,14 @@ export class TopicTable {
   }
 }
 
-function replicationOf({ minIsr = 1, recovering = false, adding = [], removing = [] }: ShownRow): ReplicationImage {
-  return { minIsr, recovering, adding, removing };
+function replicationOf({ minIsr = 1, recovering = false }: ShownRow): ReplicationImage {
+  return { minIsr, recovering };
+}
+
+/** Adds the lists that are not empty: thousands of partitions have none. */
+function withLists(image: PartitionImage, { elr, lastKnownElr, adding, removing }: ShownRow): PartitionImage {
+  const eligible = hasSome(elr) || hasSome(lastKnownElr) ? { ...image, elr, lastKnownElr } : image;
+  return hasSome(adding) || hasSome(removing) ? { ...eligible, adding, removing } : eligible;
 }
 
 function hasSome(brokers: readonly number[] | undefined): boolean {

@@ -67,14 +67,17 @@ export class LedReplicas implements LeaderSurroundings {
 
   /** The row by which this broker leads a partition; null when it does not, or is its only replica. */
   rowOf(topic: TopicImage, place: PartitionImage): LedRow | null {
-    const { replication, elr = [], lastKnownElr = [] } = place;
+    const { replication, elr = [], lastKnownElr = [], adding = [], removing = [] } = place;
     if (replication === undefined || place.leader !== this.nodeId) return null;
     const { partition, replicas, isr, leader, leaderEpoch, partitionEpoch } = place;
     return {
       topicId: topic.id,
       partition,
       base: {
-        row: { replicas, isr, leader, leaderEpoch, partitionEpoch, elr, lastKnownElr, ...replication },
+        row: {
+          ...{ replicas, isr, leader, leaderEpoch, partitionEpoch },
+          ...{ elr, lastKnownElr, adding, removing, ...replication },
+        },
         version: partitionEpoch,
       },
       configuredMinIsr: this.#parts.minIsrOf(topic),

@@ -116,7 +116,7 @@ export const canaries: readonly Canary[] = [
       isAnswerTo: (place, answered) => place.offset === answered.offset && place.leaderEpoch === answered.leaderEpoch,
     }),
     breaks: "5 12",
-    firstSeed: 3501,
+    firstSeed: 10_501,
   },
   {
     mistake: "batches of a newer epoch that are appended",

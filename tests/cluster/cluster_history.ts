@@ -3,6 +3,7 @@
  */
 import { strict as assert } from "node:assert";
 import { changeRow, type RowChange } from "../../partitions/cluster/partition_row.ts";
+import { isRefusal, reassignmentChange } from "../../partitions/cluster/reassignment.ts";
 import { brokerView, type Comparison, type Transaction } from "../../partitions/cluster/cluster_image.ts";
 import type { Counts } from "./cluster_invariants.ts";
 import { ClusterWorld } from "./cluster_world.ts";
@@ -13,6 +14,7 @@ import type { Entry } from "./simulated_log.ts";
 /** Steps before the faults end. */
 const STEPS_MIN = 200;
 const STEPS_MAX = 700;
+const REASSIGNMENT_RULES = { mayChangeFactor: true, isUncleanElectionEnabled: false };
 /** An idempotent producer's sequence is repeated until it is acknowledged. */
 interface Producer {
   id: number;
@@ -240,10 +242,11 @@ class ClusterHistory {
     const length = 2 + world.below(2);
     const target = Array.from({ length }, (_, index) => 1 + (first + index) % world.brokersCount);
     const minIsr = world.store.head.minIsr;
-    this.#change(
-      world.below(world.partitionsCount),
-      (row) => row.adding.length + row.removing.length > 0 ? null : { target, minIsr, election: "none" },
-    );
+    const replicas = world.random() < 0.25 ? null : target;
+    this.#change(world.below(world.partitionsCount), (row) => {
+      const change = reassignmentChange(row, replicas, REASSIGNMENT_RULES);
+      return isRefusal(change) ? null : { ...change, minIsr };
+    });
   }
 
   #elect(election: "preferred" | "online"): void {

@@ -131,6 +131,16 @@ function adminTemplates(): RequestTemplate[] {
         .string("segment.ms").int8(1).string(null).int8(1),
     ],
     [
+      "AlterPartitionReassignments",
+      [45, 0],
+      flexible().int32(1000).int8(2).raw(short("absent")).int8(2).int32(0).int8(2).int32(1).int8(0).int8(0).int8(0),
+    ],
+    [
+      "ListPartitionReassignments",
+      [46, 0],
+      flexible().int32(1000).int8(2).raw(short(topic)).int8(2).int32(partition).int8(0).int8(0),
+    ],
+    [
       "DescribeProducers",
       [61, 0],
       flexible().int8(3).raw(short(topic)).int8(2).int32(partition).int8(0)

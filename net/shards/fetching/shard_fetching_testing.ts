@@ -187,7 +187,7 @@ export class FollowingWorld implements Disposable {
   setLeader(leader: number, leaderEpoch: number): void {
     const partitions = this.topic.partitions.map((place) => ({
       ...{ ...place, leader, leaderEpoch, replicas: [SELF, LEADER], isr: [LEADER] },
-      replication: { minIsr: 1, recovering: false, adding: [], removing: [] },
+      replication: { minIsr: 1, recovering: false },
     }));
     change(this.fixture.world.at(0), { changed: [{ ...this.topic, partitions }] });
   }

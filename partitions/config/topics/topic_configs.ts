@@ -107,6 +107,14 @@ export function resolveMinInsyncReplicas(
   return Number(resolve("min.insync.replicas", topicConfigs, broker.properties).value);
 }
 
+/** `unclean.leader.election.enable` of the topic or the broker. */
+export function isUncleanElectionEnabled(
+  topicConfigs: Readonly<Record<string, string>>,
+  broker: Pick<BrokerConfig, "properties">,
+): boolean {
+  return resolve("unclean.leader.election.enable", topicConfigs, broker.properties).value === true;
+}
+
 /** Whether `cleanup.policy` of the topic or the broker contains a policy. */
 export function hasCleanupPolicy(
   policy: "compact" | "delete",

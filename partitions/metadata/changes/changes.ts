@@ -13,6 +13,7 @@ import type { FutureReplica, ImageDelta, PartitionFailure, TopicImage } from "..
 import type { GrowthPlan } from "../partition_creation.ts";
 import type { AskHandOver, PartitionHandOver } from "../partition_hand_over.ts";
 import type { PlaceableBroker } from "../../placement/replica_placement.ts";
+import type { ReassignmentOutcomes, WantedReassignment } from "../partition_reassignment.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
 import type { TopicTable } from "../topic_table.ts";
 import type { ProducerIdBlock } from "./producer_id_blocks.ts";
@@ -77,6 +78,8 @@ export interface Changes {
   delete(topics: readonly TopicImage[]): Promise<Outcomes<string>>;
   /** Adds the planned partitions. @returns what became of it, by topic name */
   grow(plans: readonly GrowthPlan[]): Promise<Outcomes<string>>;
+  /** Begins, replaces or cancels reassignments. @returns what became of each */
+  reassign(wanted: readonly WantedReassignment[]): Promise<ReassignmentOutcomes>;
   /** Changes configs. @returns what became of each change */
   alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>>;
   /** Allocates the next block of producer ids. @throws MetadataStoreError when the store refuses it */

@@ -26,9 +26,19 @@ import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts"
 import { loadTopics, newPartitionRows, onlyBroker } from "../controller_loading.ts";
 import { DeletedTopics } from "./deleted_topics.ts";
 import { refusalOf, refusedByDisk } from "./disk_refusals.ts";
-import type { BrokerImage, FutureReplica, ImageDelta, MetadataImage, PartitionFailure, TopicImage } from "../image.ts";
+import type {
+  BrokerImage,
+  FutureReplica,
+  ImageDelta,
+  MetadataImage,
+  PartitionFailure,
+  PartitionImage,
+  TopicImage,
+} from "../image.ts";
 import { MetadataCommits } from "./metadata_commits.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
+import { isRefusal, reassignmentChange } from "../../cluster/reassignment.ts";
+import { type ReassignmentOutcomes, refusedReassignment, type WantedReassignment } from "../partition_reassignment.ts";
 import { type ProducerIdBlock, ProducerIdBlocks } from "./producer_id_blocks.ts";
 import { deletedKey } from "../records.ts";
 import { ABSENT, type MetadataStore } from "../store/store.ts";
@@ -144,6 +154,17 @@ export class MetadataChanges implements Changes {
     await this.#undoGrowths(failed);
     const refusals = new Map(failed.map(({ name, failure }) => [name, refusedByDisk(failure.text)]));
     return new Map(plans.map(({ topic: { name } }) => [name, refusals.get(name) ?? null]));
+  }
+
+  /** There is no other broker: what is allowed changes nothing. */
+  reassign(wanted: readonly WantedReassignment[]): Promise<ReassignmentOutcomes> {
+    const outcomes = wanted.map((one) => {
+      const place = one.topic.partitions[one.partition] as PartitionImage;
+      const row = { ...place, adding: [], removing: [], elr: [], lastKnownElr: [] };
+      const change = reassignmentChange(row, one.replicas, { ...one, isUncleanElectionEnabled: false });
+      return [one, isRefusal(change) ? refusedReassignment(change, one) : null] as const;
+    });
+    return Promise.resolve(new Map(outcomes));
   }
 
   async alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>> {

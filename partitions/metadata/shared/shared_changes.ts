@@ -8,8 +8,6 @@
  * Always: only shared_topics.ts changes the table, by what the watch tells; a change of this broker is answered when it has come back that way.
  * What the store does not answer in time is REQUEST_TIMED_OUT: it may have been made. What a disk of this broker refuses does not undo a
  * change, as the other brokers see it: that partition is offline here.
- *
- * Not done: partitions with more than one replica.
  */
 import { errorCode, errorMessage } from "../../../net/protocol/error_codes.ts";
 import { partitionRowOf, rewritten } from "../../cluster/cluster_rows.ts";
@@ -30,6 +28,7 @@ import {
   type TopicImage,
 } from "../image.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
+import type { ReassignmentOutcomes, WantedReassignment } from "../partition_reassignment.ts";
 import { handOverPartition, type PartitionHandOver } from "../partition_hand_over.ts";
 import { groupKey, partitionRowKey, SOME_DIRECTORY, topicKey } from "../records.ts";
 import { ABSENT, MetadataRefusedError, type MetadataStore, MetadataStoreError } from "../store/store.ts";
@@ -39,6 +38,7 @@ import { OrphanedRows } from "./orphaned_rows.ts";
 import { ARRIVES_LATE, SharedCommits } from "./shared_commits.ts";
 import { SharedCreations } from "./shared_creations.ts";
 import { SharedDeletions } from "./shared_deletions.ts";
+import { SharedReassignments } from "./shared_reassignments.ts";
 import { type NamedPartition, SharedImage } from "./shared_image.ts";
 import { compareDirectories, correctRows } from "./shared_loading.ts";
 import { SharedTopics } from "./shared_topics.ts";
@@ -84,6 +84,7 @@ export class SharedChanges implements Changes, Disposable {
   readonly #topics: SharedTopics;
   readonly #commits: SharedCommits;
   readonly #creations: SharedCreations;
+  readonly #reassignments: SharedReassignments;
   readonly #deleted: DeletedTopics;
   readonly #deletions: SharedDeletions;
   #orphans: OrphanedRows | null = null;
@@ -105,7 +106,9 @@ export class SharedChanges implements Changes, Disposable {
     });
     this.#commits = new SharedCommits({ ...options, topics: this.#topics });
     const shared = { ...this.#parts, commits: this.#commits, limits };
-    this.#creations = new SharedCreations({ ...shared, random, brokers: this.#image.brokers });
+    const brokers = { random, brokers: this.#image.brokers };
+    this.#creations = new SharedCreations({ ...shared, ...brokers });
+    this.#reassignments = new SharedReassignments({ ...shared, ...brokers });
     const ownIds = () => this.#ownIds();
     this.#deletions = new SharedDeletions({ ...shared, deleted: this.#image.deleted, ownIds });
     const placement = () => table.directories;
@@ -164,6 +167,10 @@ export class SharedChanges implements Changes, Disposable {
 
   grow(plans: readonly GrowthPlan[]): Promise<Outcomes<string>> {
     return this.#creations.grow(plans);
+  }
+
+  reassign(wanted: readonly WantedReassignment[]): Promise<ReassignmentOutcomes> {
+    return this.#reassignments.reassign(wanted);
   }
 
   async delete(topics: readonly TopicImage[]): Promise<Outcomes<string>> {

@@ -15,7 +15,7 @@ import type { StoreLimits, Transaction } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
 import type { TopicTable } from "../topic_table.ts";
-import { replicaDirectoryChooser } from "../../placement/directory_choice.ts";
+import { replicaDirectories } from "./replica_directories.ts";
 import type { SharedBrokers } from "./shared_brokers.ts";
 import { ARRIVES_LATE, type CommitOutcome, type SharedCommits } from "./shared_commits.ts";
 import { topicRowOf } from "./shared_rows.ts";
@@ -191,18 +191,7 @@ export class SharedCreations {
   }
 
   #brokers(): Brokers {
-    const { nodeId, table: { directories }, brokers, random } = this.#parts;
-    // How many partitions the directories of other brokers have is not counted here: chance evens them out.
-    const countOf = (id: string) => {
-      const index = directories.indexOf(id);
-      return index < 0 ? random() : directories.countOf(index);
-    };
-    // Of this broker, those that have failed since it was registered are known.
-    const online = brokers.images().map((broker) => {
-      const isOnline = (id: string) => broker.nodeId !== nodeId || directories.indexOf(id) >= 0;
-      return { ...broker, directories: broker.directories.filter(isOnline) };
-    });
-    return { states: brokers.activeVersions(), directories: replicaDirectoryChooser(online, countOf) };
+    return { states: this.#parts.brokers.activeVersions(), directories: replicaDirectories(this.#parts) };
   }
 
   #rows(

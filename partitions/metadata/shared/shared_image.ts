@@ -52,9 +52,11 @@ export interface TakenChanges {
   readonly delta: ImageDelta;
   /** Topics that were removed, as they were. */
   readonly removed: readonly TopicImage[];
+  /** Topics with the partitions whose replicas on this broker were removed, as they were. */
+  readonly lost: readonly TopicImage[];
   /** Places that are free once the change is published. */
   readonly left: readonly Placed[];
-  /** Partitions that are new since the load, in log directories of this broker that are offline. */
+  /** Partitions that are new here since the load, in log directories of this broker that are offline. */
   readonly homeless: readonly NamedPartition[];
 }
 
@@ -100,6 +102,7 @@ export class SharedImage {
   readonly #changed = new Map<string, TopicImage>();
   readonly #groups = new Map<string, Readonly<Record<string, string>>>();
   #removed: TopicImage[] = [];
+  #lost: TopicImage[] = [];
   #left: Placed[] = [];
   #homeless: NamedPartition[] = [];
   #isLoaded = false;
@@ -133,9 +136,9 @@ export class SharedImage {
     return new Map([...this.#waiting].filter(([id]) => isOrphaned(id)));
   }
 
-  /** Whether topics with logs on this broker were removed since the last `take()`. */
+  /** Whether topics or replicas with logs on this broker were removed since the last `take()`. */
   get hasRemoved(): boolean {
-    return this.#removed.some(({ partitions }) => partitions.some(isHere));
+    return this.#lost.length > 0 || this.#removed.some(({ partitions }) => partitions.some(isHere));
   }
 
   /** Applies the changes of one transaction. */
@@ -169,11 +172,12 @@ export class SharedImage {
       ...(groups.length === 0 ? {} : { groups }),
       ...(this.#areBrokersChanged ? this.#brokersChange() : {}),
     };
-    const taken = { delta, removed: this.#removed, left: this.#left, homeless: this.#homeless };
+    const taken = { delta, removed: this.#removed, lost: this.#lost, left: this.#left, homeless: this.#homeless };
     this.#isLoaded = true;
     this.#changed.clear();
     this.#groups.clear();
-    [this.#removed, this.#left, this.#homeless, this.#areBrokersChanged] = [[], [], [], false];
+    [this.#removed, this.#lost, this.#left, this.#homeless] = [[], [], [], []];
+    this.#areBrokersChanged = false;
     return taken;
   }
 
@@ -291,7 +295,7 @@ export class SharedImage {
     const versions = { topic: version, partitions: waiting.map((one) => one.version) };
     const rows = waiting.map((one) => this.#led(row.id, one).row);
     const { changed: [topic] } = this.#table.add([{ name, id: row.id, configs: row.configs, rows, versions }]);
-    this.#noteNew(topic as TopicImage, 0);
+    this.#noteNew(topic as TopicImage);
     this.#note(topic as TopicImage);
   }
 
@@ -299,7 +303,8 @@ export class SharedImage {
     if (rows.length === 0) return;
     const { topic: changed, left } = this.#table.changeRows(topic, rows.map((row) => this.#led(topic.id, row)));
     for (const place of left) this.#left.push(place);
-    this.#noteNew(changed, topic.partitions.length);
+    if (left.length > 0) this.#lost.push({ ...topic, partitions: left });
+    this.#noteNew(changed, topic.partitions);
     this.#note(changed);
   }
 
@@ -329,10 +334,12 @@ export class SharedImage {
     this.#changed.set(topic.id, topic);
   }
 
-  /** Looks at partitions that are new. @param from number of the first one */
-  #noteNew({ name, id, partitions }: TopicImage, from: number): void {
+  /** Looks at partitions that are new here. @param before places that they had; none by default */
+  #noteNew({ name, id, partitions }: TopicImage, before: TopicImage["partitions"] = []): void {
     let crowded = 0;
-    for (const place of partitions.slice(from)) {
+    for (const place of partitions) {
+      const last = before[place.partition];
+      if (last !== undefined && (last === place || last.replicas.includes(this.#parts.nodeId))) continue;
       if (!isHere(place)) crowded += place.replicas.includes(this.#parts.nodeId) ? 1 : 0;
       else if (this.#isLoaded && place.directory === OFFLINE_DIRECTORY) {
         this.#homeless.push({ topicId: id, partition: place.partition });

@@ -178,6 +178,21 @@ export class Plane implements Disposable {
     return errorName(results[0]?.errorCode ?? -1);
   }
 
+  /** Reassigns partitions of a topic. @param replicas by partition; null cancels @returns error names */
+  async reassign(name: string, replicas: Readonly<Record<number, readonly number[] | null>>, mayChangeFactor = true) {
+    const partitions = Object.entries(replicas).map(([index, list]) => ({
+      partitionIndex: Number(index),
+      replicas: list === null ? null : [...list],
+    }));
+    const request = {
+      timeoutMs: 60_000,
+      allowReplicationFactorChange: mayChangeFactor,
+      topics: [{ name, partitions }],
+    };
+    const { responses } = await this.controller.call("alterReassignments", { request });
+    return responses.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorName(errorCode)));
+  }
+
   /** Sets a config of a topic, or of a group. @returns the error's name */
   async alter(resource: { topic: string } | { group: string }, name: string, value: string | null) {
     const isTopic = "topic" in resource;

@@ -4,8 +4,8 @@
  *   follower: one call per transaction ──► queue ──► applied to the table ──► published ──► every shard has applied it ──► applied(version)
  *
  * Transactions that arrive while a change is being published are published together, up to a bound: in the same order, as one change. A
- * change that removes logs here ends before the next one that adds some: the directories of deleted topics are removed in between, and the
- * checkpoints lose their lines, because a new topic may have the same name.
+ * change that removes logs here ends before the next one that adds some: the directories of deleted topics, and of replicas that went to
+ * other brokers, are removed in between, and the checkpoints lose their lines: a new topic may have the same name, and a replica may come back.
  *
  * Always: nothing else changes the table while a change is applied and published. What concerns this broker alone (moves between shards and
  * log directories, failed disks) takes turns with it by `exclusively()`.
@@ -29,7 +29,7 @@ export interface SharedTopicsParts {
   readonly publish: (delta: ImageDelta) => Promise<readonly PartitionFailure[]>;
   /** Called before partitions are created here. */
   readonly beforeCreation: () => Promise<void>;
-  /** Called when every shard has closed the logs of topics. */
+  /** Called when every shard has closed the logs of topics that were removed, or of those of their partitions that were removed here. */
   readonly afterDeletion: (topics: readonly TopicImage[]) => Promise<void>;
   /** Called when new partitions were published whose log directory on this broker is offline. */
   readonly homeless: (partitions: readonly NamedPartition[]) => void;
@@ -145,7 +145,7 @@ export class SharedTopics implements Disposable {
     const { image, table } = this.#parts;
     const version = this.#applyNext();
     if (version === null) return;
-    const { delta, removed, left, homeless } = image.take(version);
+    const { delta, removed, lost, left, homeless } = image.take(version);
     // A reset of the watch may delete a topic and create another one of its name in one change.
     const isMixed = removed.length > 0 && delta.changed.length > 0;
     if (isMixed) await this.#parts.publish({ changed: [], deletedIds: delta.deletedIds });
@@ -153,6 +153,7 @@ export class SharedTopics implements Disposable {
     table.release(left);
     if (removed.length > 0) await this.#parts.afterDeletion(removed);
     if (isMixed) await this.#publishChange(delta);
+    if (lost.length > 0) await this.#parts.afterDeletion(lost);
     if (homeless.length > 0) this.#parts.homeless(homeless);
     this.#version = version;
     for (const wait of this.#waits) {

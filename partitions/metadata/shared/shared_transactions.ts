@@ -8,6 +8,7 @@
 import type { ClusterPartitionRow } from "../../cluster/cluster_rows.ts";
 import { stateKey } from "../../cluster/cluster_rows.ts";
 import type { ConfigChange } from "../changes/changes.ts";
+import type { WantedReassignment } from "../partition_reassignment.ts";
 import { deletedKey, partitionRowKey, topicKey, type TopicRow } from "../records.ts";
 import { ABSENT, type Assignment, type Comparison, type StoreLimits, type Transaction } from "../store/store.ts";
 import type { SharedDeletedRow } from "./shared_rows.ts";
@@ -49,6 +50,16 @@ export interface Alteration {
   readonly version: number;
   /** null: the row is deleted, because a group without configs has none. */
   readonly value: string | null;
+}
+
+/** A partition's row that a reassignment changes. */
+export interface ReassignedPartition {
+  readonly wanted: WantedReassignment;
+  readonly key: string;
+  readonly version: number;
+  readonly row: ClusterPartitionRow;
+  /** The broker that leads from now on, null where the leader stays, or there is none. */
+  readonly chosen: number | null;
 }
 
 /** Versions of the states of brokers, by node id: what is written holds only while these brokers are active. */
@@ -178,6 +189,22 @@ export function packAlterations(alterations: readonly Alteration[], limits: Stor
     const compare = [{ key, version }];
     if (!draft.add(value === null ? { compare, delete: [key] } : { compare, set: [{ key, value }] })) break;
     packed.push(alteration);
+  }
+  return { changes: packed, transaction: draft };
+}
+
+/** The next transaction that changes rows of partitions. */
+export function packReassignments(
+  reassignments: readonly ReassignedPartition[],
+  { states, limits }: { states: StateVersions; limits: StoreLimits },
+): Packed<ReassignedPartition> {
+  const draft = new Draft(limits);
+  const packed: ReassignedPartition[] = [];
+  for (const reassignment of reassignments) {
+    const { key, version, row, chosen } = reassignment;
+    const set = [{ key, value: JSON.stringify(row) }];
+    if (!draft.add({ compare: [{ key, version }], set, brokers: chosen === null ? [] : [chosen], states })) break;
+    packed.push(reassignment);
   }
   return { changes: packed, transaction: draft };
 }

@@ -142,6 +142,22 @@ function producers(what: string, ...asked: readonly [topic: string, ...partition
   return { name: `DescribeProducers: ${what}`, api: [61, 0], request: { topics } };
 }
 
+type Reassigned = readonly [topic: string, ...partitions: [partition: number, replicas: number[] | null][]];
+
+function reassignments(what: string, reassigned: readonly Reassigned[], rest: Record<string, unknown> = {}): AdminCase {
+  const topics = reassigned.map(([name, ...partitions]) => ({
+    name,
+    partitions: partitions.map(([partitionIndex, replicas]) => ({ partitionIndex, replicas })),
+  }));
+  const request = { timeoutMs: 5000, topics, ...rest };
+  return { name: `AlterPartitionReassignments: ${what}`, api: [45, 1], request };
+}
+
+function reassigning(what: string, topics: readonly [topic: string, ...partitions: number[]][] | null): AdminCase {
+  const asked = topics?.map(([name, ...partitionIndexes]) => ({ name, partitionIndexes })) ?? null;
+  return { name: `ListPartitionReassignments: ${what}`, api: [46, 0], request: { timeoutMs: 5000, topics: asked } };
+}
+
 const cursor = (topicName: string, partitionIndex: number) => ({ cursor: { topicName, partitionIndex } });
 
 /** Topics: "t" with two partitions of three records, "compacted", "kept" (cleanup.policy empty) with records of two producers. */
@@ -246,4 +262,19 @@ export const adminCases: readonly AdminCase[] = [
   producers("a partition twice", ["kept", 0, 0], ["t", 0], ["kept", 0]),
   producers("no partitions", ["kept"], ["nope"]),
   producers("nothing"),
+  reassignments("where they are", [["t", [0, [1]], [1, [1]]], ["kept", [0, [1]]]]),
+  reassignments("unknown ones", [["nope", [0, [1]]], ["a/b", [0, null]], ["", [0, []]], ["t", [9, [1]], [-1, null]]]),
+  reassignments("other brokers", [["t", [0, [9]], [1, [1, 9]]], ["kept", [0, [-1]]]]),
+  reassignments("no brokers", [["t", [0, []]]]),
+  reassignments("a broker twice", [["t", [0, [1, 1]]]]),
+  reassignments("cancels what is not under way", [["t", [0, null], [1, [1]]]]),
+  reassignments("a partition twice", [["t", [0, [1]], [0, null]], ["t", [0, [1]]]]),
+  reassignments("as many replicas", [["t", [0, [1]], [1, [1, 1]]]], { allowReplicationFactorChange: false }),
+  reassignments("nothing", []),
+  reassignments("nothing, as many replicas", [], { allowReplicationFactorChange: false }),
+  reassignments("no partitions", [["t"], ["nope"]]),
+  reassigning("all", null),
+  reassigning("nothing", []),
+  reassigning("some", [["t", 0, 1, 9, -1], ["nope", 0], ["a/b", 0], ["", 0]]),
+  reassigning("no partitions", [["t"]]),
 ];
