@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { waitFor } from "../../../bench/peer/processes.ts";
 import type { Random } from "../random.ts";
 import type { Fault } from "./fault.ts";
-import type { ReplicationRig } from "./replication_rig.ts";
+import type { ReplicationRig, WritesSince } from "./replication_rig.ts";
 
 /** What a fault did. */
 export interface FaultReport {
@@ -39,11 +39,7 @@ export async function inject(rig: ReplicationRig, fault: Fault, random: Random):
   let endedMs = 0;
   try {
     if (typeof applied.writes === "object") {
-      await waitFor(
-        "all partitions take writes again",
-        () => written.done() || undefined,
-        applied.writes.resumeWithinMs,
-      );
+      await resumed(rig, written, applied.writes.resumeWithinMs);
       resumedMs = performance.now() - beganMs;
     }
     const leftMs = applied.lastsMs - (performance.now() - beganMs);
@@ -58,6 +54,16 @@ export async function inject(rig: ReplicationRig, fault: Fault, random: Random):
   await rig.healthy();
   if (applied.mayElect === false) assert.deepEqual(epochsOf(rig), epochs, "no partition has got another leader");
   return { name: fault.name, what: applied.what, resumedMs, recoveredMs: performance.now() - endedMs };
+}
+
+async function resumed(rig: ReplicationRig, written: WritesSince, withinMs: number): Promise<void> {
+  try {
+    await waitFor("all partitions take writes again", () => written.done() || undefined, withinMs);
+  } catch (cause) {
+    const said = await Promise.all(rig.cluster.nodes.map((node) => rig.view.ask(node)));
+    const words = said.map((answer) => answer === null ? "no answer" : JSON.stringify(answer)).join("\n");
+    throw new Error(`Partitions ${written.partitions()} alone take writes; brokers say\n${words}`, { cause });
+  }
 }
 
 function epochsOf({ view }: ReplicationRig): number[] {

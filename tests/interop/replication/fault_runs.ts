@@ -3,6 +3,7 @@ import { ClusterRig } from "../cluster/cluster_rig.ts";
 import { Random } from "../random.ts";
 import type { Fault } from "./fault.ts";
 import { chooseFaults, inject, lineOf } from "./fault_runner.ts";
+import { type JournalLibrary, LibraryClient } from "./library_clients.ts";
 import { ReplicationRig } from "./replication_rig.ts";
 
 /** What a run does. */
@@ -13,6 +14,10 @@ export interface FaultRun {
   readonly count: number;
   readonly timing: { readonly sessionMs: number; readonly heartbeatMs: number };
   readonly seed: number;
+  /** Further settings of the brokers, by Kafka's names. */
+  readonly overrides?: Readonly<Record<string, string>>;
+  /** Whose producers and consumers take part, beside those of the rig; none by default. */
+  readonly libraries?: readonly JournalLibrary[];
 }
 
 const ETCD_MEMBERS = 3;
@@ -32,20 +37,23 @@ export async function runFaults(context: Deno.TestContext, run: FaultRun): Promi
       },
     });
     await using rig = await ReplicationRig.start({ cluster, sessionMs });
+    for (const library of run.libraries ?? []) rig.add((target) => new LibraryClient(library, target));
     const possible = run.faults.filter((fault) => fault.isPossible?.(rig) ?? true);
     for (const [nth, fault] of chooseFaults(possible, random, run.count).entries()) {
-      let line = "";
-      await context.step(`${nth + 1}. ${fault.name}`, async () => {
-        line = lineOf(await inject(rig, fault, random));
+      await step(context, `${nth + 1}. ${fault.name}`, async () => {
+        say(`      ${lineOf(await inject(rig, fault, random))}`);
       });
-      if (line === "") throw new Error(`Fault ${nth + 1}, ${fault.name}, did what it must not`);
-      say(`      ${line}`);
     }
-    await context.step("every record and every file is as the rules say", () => rig.conclude());
+    await step(context, "every record and every file is as the rules say", () => rig.conclude());
   } catch (cause) {
     throw new Error(`Seed ${seed} failed: BARNABAS_SEED=${seed} replays it; see ${directory}`, { cause });
   }
   Deno.removeSync(directory, { recursive: true });
+}
+
+/** A step without which the others mean nothing. */
+async function step(context: Deno.TestContext, name: string, fn: () => Promise<void>): Promise<void> {
+  if (!await context.step(name, fn)) throw new Error(`The run ended at the step "${name}"`);
 }
 
 function say(line: string): void {

@@ -69,28 +69,9 @@ export class History {
   readonly leaders: SeenLeader[] = [];
   /** What a client must not have met: a fetch that was out of range, a producer that was told of a gap. */
   readonly oddities: string[] = [];
-  #wake = Promise.withResolvers<void>();
 
   /** Notes an acknowledgement, now. */
   acknowledge(partition: number, offset: number, value: string): void {
     this.acknowledged.push({ partition, offset, value, atMs: performance.now() });
-    this.#wake.resolve();
-  }
-
-  /** Settles with the next acknowledgement. */
-  async nextAcknowledgement(): Promise<void> {
-    await this.#wake.promise;
-    this.#wake = Promise.withResolvers();
-  }
-
-  /** When each partition had its first acknowledgement after a time; undefined: none so far. */
-  firstAfter(timeMs: number, partitions: number): (number | undefined)[] {
-    const first = Array<number | undefined>(partitions).fill(undefined);
-    for (let at = this.acknowledged.length - 1; at >= 0; at--) {
-      const { partition, atMs } = this.acknowledged[at] as Acknowledgement;
-      if (atMs < timeMs) break;
-      first[partition] = atMs;
-    }
-    return first;
   }
 }

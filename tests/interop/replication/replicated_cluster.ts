@@ -30,16 +30,16 @@ export interface ReplicatedCluster extends AsyncDisposable {
 }
 
 /** Longest wait for an answer to a question that a healthy broker answers at once. */
-const ANSWER_MS = 1000;
+export const ANSWER_MS = 1000;
 
 /** Waits for an answer. @returns null when the broker has gone, or does not answer in time */
 export async function ask<T>(
   node: { readonly port: number },
   call: (client: KafkaClient) => Promise<T>,
-  timeMs = ANSWER_MS,
+  withinMs = ANSWER_MS,
 ): Promise<T | null> {
   using link = new Link(node);
-  return await link.ask(call, timeMs);
+  return await link.ask(call, { withinMs });
 }
 
 /** A connection to a broker that may go away at any time: opened when it is needed, closed when an answer does not come. */
@@ -53,12 +53,20 @@ export class Link implements Disposable {
     this.#node = node;
   }
 
-  /** Waits for an answer. @returns null when the broker has gone, or does not answer in time: the connection is closed then */
-  async ask<T>(call: (client: KafkaClient) => Promise<T>, timeMs: number): Promise<T | null> {
+  /**
+   * Waits for an answer.
+   * @param limits how long, and what else ends the wait
+   * @returns null when the broker has gone, or does not answer in time: the connection is closed then
+   */
+  async ask<T>(
+    call: (client: KafkaClient) => Promise<T>,
+    { withinMs, unless }: { readonly withinMs: number; readonly unless?: Promise<void> },
+  ): Promise<T | null> {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), timeMs));
+    const late = new Promise<null>((resolve) => timer = setTimeout(() => resolve(null), withinMs));
+    const others = unless === undefined ? [late] : [late, unless.then(() => null)];
     try {
-      const answer = await Promise.race([this.#call(call), late]);
+      const answer = await Promise.race([this.#call(call), ...others]);
       if (answer === null) this[Symbol.dispose]();
       return answer;
     } catch (error) {
@@ -90,10 +98,14 @@ export class Link implements Disposable {
   }
 }
 
-/** Whether a call failed because the broker is away. */
-function isAway(error: unknown): boolean {
+/** Whether a call failed because the broker is away, or because the connection was given up meanwhile. */
+export function isAway(error: unknown): boolean {
   const { ConnectionRefused, ConnectionReset, ConnectionAborted, BrokenPipe, NotConnected, TimedOut } = Deno.errors;
-  const kinds = [ConnectionRefused, ConnectionReset, ConnectionAborted, BrokenPipe, NotConnected, TimedOut];
+  const { BadResource, Interrupted } = Deno.errors;
+  const kinds = [
+    ...[ConnectionRefused, ConnectionReset, ConnectionAborted, BrokenPipe, NotConnected, TimedOut],
+    ...[BadResource, Interrupted],
+  ];
   return kinds.some((kind) => error instanceof kind) ||
     error instanceof Error && error.name === "ConnectionClosedError";
 }

@@ -9,6 +9,7 @@ import { initProducerIdRequest, initProducerIdResponse } from "../../../net/prot
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { History } from "./history.ts";
 import { type Evidence, findingsOf } from "./history_check.ts";
+import { Noise } from "./noise.ts";
 import { readReplica } from "./replica_logs.ts";
 import { ask, type ReplicatedCluster, type RigNode } from "./replicated_cluster.ts";
 import { TopicView } from "./topic_view.ts";
@@ -35,10 +36,27 @@ const TOPIC = "replicated";
 const SENT_LATER = 2;
 const CREATION_MS = 30_000;
 
+/** What a program works on. */
+export interface JournalTarget {
+  readonly bootstrapServers: string;
+  readonly topic: string;
+  readonly partitions: number;
+  readonly acks: -1 | 1;
+  readonly history: History;
+}
+
 /** A program that writes to and reads the topic. */
 export interface RigClient extends AsyncDisposable {
   /** Ends writing, and reads to the end. @throws Error when it failed */
   finish(): Promise<void>;
+}
+
+/** Writes that were sent after a moment. */
+export interface WritesSince {
+  /** Whether every partition has acknowledged one. */
+  readonly done: () => boolean;
+  /** The partitions that have. */
+  readonly partitions: () => number[];
 }
 
 /** The topic and its load. Disposal ends the load; the cluster belongs to the caller. */
@@ -47,10 +65,10 @@ export class ReplicationRig implements AsyncDisposable {
   readonly sessionMs: number;
   readonly history: History;
   readonly view: TopicView;
-  /** Whether clients must meet nothing odd: with acks=1, records may be lost. */
-  readonly #isStrict: boolean;
+  readonly acks: -1 | 1;
   readonly #producers: WireProducer[];
   readonly #readers: WireReader[];
+  readonly #noise: Noise;
   readonly #running: Promise<void>[];
   readonly #clients: RigClient[] = [];
 
@@ -60,12 +78,13 @@ export class ReplicationRig implements AsyncDisposable {
   ) {
     this.cluster = options.cluster;
     this.sessionMs = options.sessionMs;
-    this.#isStrict = options.acks !== 1;
+    this.acks = options.acks ?? -1;
     this.history = parts.history;
     this.view = parts.view;
     this.#producers = parts.producers;
     this.#readers = parts.readers;
-    this.#running = [...this.#producers, ...this.#readers].map((client) => client.run());
+    this.#noise = new Noise(this.view);
+    this.#running = [...this.#producers, ...this.#readers, this.#noise, this.view].map((client) => client.run());
   }
 
   /** Creates the topic in a cluster that runs, and begins the load. @returns when every partition has acknowledged a write */
@@ -91,9 +110,10 @@ export class ReplicationRig implements AsyncDisposable {
     return this.view.topic;
   }
 
-  /** Adds a program to the load. */
-  add(client: RigClient): void {
-    this.#clients.push(client);
+  /** Adds a program to the load. @param start starts it */
+  add(start: (target: JournalTarget) => RigClient): void {
+    const { topic, history, cluster: { bootstrapServers }, view: { partitions } } = this;
+    this.#clients.push(start({ bootstrapServers, topic, partitions: partitions.length, acks: this.acks, history }));
   }
 
   /** A broker by its id. */
@@ -131,7 +151,7 @@ export class ReplicationRig implements AsyncDisposable {
   }
 
   /** Observes writes that are sent from now on. */
-  writesSince(): { readonly done: () => boolean; readonly partitions: () => number[] } {
+  writesSince(): WritesSince {
     const before = this.#producers.map(({ acknowledged }) => acknowledged);
     const isWritten = ({ acknowledged }: WireProducer, partition: number) =>
       acknowledged >= (before[partition] as number) + SENT_LATER;
@@ -149,10 +169,10 @@ export class ReplicationRig implements AsyncDisposable {
   /** Ends the load when all is well, and stops the brokers. @returns what is to be judged */
   async evidence(): Promise<Evidence> {
     await this.healthy();
-    for (const producer of this.#producers) producer.stop();
+    for (const producer of [...this.#producers, this.#noise]) producer.stop();
     await Promise.all(this.#running.slice(0, this.#producers.length));
     for (const client of this.#clients) await client.finish();
-    await this.#until("the readers have read what is acknowledged", () => this.#haveReadAll());
+    if (this.acks === -1) await this.#until("the readers have read what is acknowledged", () => this.#haveReadAll());
     await this[Symbol.asyncDispose]();
     await this.inSync();
     for (const node of this.cluster.nodes) assert.equal(await node.stop(), 0, node.process.outputTail());
@@ -165,15 +185,16 @@ export class ReplicationRig implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const client of [...this.#producers, ...this.#readers]) client.stop();
+    for (const producer of this.#producers) producer.giveUp();
+    for (const client of [...this.#readers, this.#noise, this.view]) client.stop();
     for (const client of this.#clients) await client[Symbol.asyncDispose]();
     await Promise.all(this.#running);
   }
 
-  /** Waits for a condition. @throws Error as soon as a client has met what it must not */
+  /** Waits for a condition. @throws Error as soon as a client has met what it must not: with acks=1, records may be lost */
   async #until(what: string, condition: () => Promise<boolean> | boolean): Promise<void> {
     const outcome = await waitFor(what, async () => {
-      if (this.#isStrict && this.history.oddities.length > 0) return "odd";
+      if (this.acks === -1 && this.history.oddities.length > 0) return "odd";
       return await condition() ? "met" : undefined;
     }, RECOVERY_MS);
     if (outcome === "odd") throw new Error(`Clients have met what they must not: ${this.history.oddities.join("\n")}`);

@@ -2,11 +2,11 @@
 import { waitFor } from "../../../bench/peer/processes.ts";
 import { metadataRequest, metadataResponse } from "../../../net/protocol/messages/03_metadata.ts";
 import type { History } from "./history.ts";
-import { ask, type RigNode } from "./replicated_cluster.ts";
+import { ANSWER_MS, Link, type RigNode } from "./replicated_cluster.ts";
 
 const METADATA_VERSION = 12;
-/** Questions that are asked at the same time become one. */
-const FRESH_MS = 20;
+/** Between an answer of a broker and the next question. */
+const PACE_MS = 100;
 
 /** A partition. */
 export interface PartitionView {
@@ -24,14 +24,17 @@ export interface TopicAnswer {
   readonly partitions: readonly PartitionView[];
 }
 
-/** The newest that any broker has said. */
+/** The newest that any broker has said. `run()` asks all of them, again and again, and settles once `stop()` was called. */
 export class TopicView {
   readonly topic: string;
   readonly partitions: PartitionView[];
   readonly #nodes: readonly RigNode[];
   readonly #history: History;
-  #refreshing: Promise<void> | null = null;
-  #next = 0;
+  /** Settles with the next answer. */
+  #answered = Promise.withResolvers<void>();
+  /** For each partition, settles when it has another leader. */
+  readonly #moved: PromiseWithResolvers<void>[];
+  #isStopped = false;
 
   /** @param of the topic and how many partitions it has */
   constructor(
@@ -43,6 +46,27 @@ export class TopicView {
     this.#history = history;
     this.topic = of.topic;
     this.partitions = Array.from({ length: of.partitions }, () => ({ leader: -1, leaderEpoch: -1, inSync: [] }));
+    this.#moved = this.partitions.map(() => Promise.withResolvers());
+  }
+
+  /** Lets it end; nobody waits for an answer any more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#answered.resolve();
+  }
+
+  /** Asks. */
+  async run(): Promise<void> {
+    await Promise.all(this.#nodes.map(async (node) => {
+      using link = new Link(node);
+      while (!this.#isStopped) {
+        if (await this.#ask(node, link) !== null && !this.#isStopped) {
+          this.#answered.resolve();
+          this.#answered = Promise.withResolvers();
+        }
+        await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+      }
+    }));
   }
 
   /** The node that leads a partition, as far as is known. */
@@ -51,23 +75,20 @@ export class TopicView {
     return this.#nodes.find(({ nodeId }) => nodeId === leader) ?? null;
   }
 
-  /** Asks the next broker that answers. */
-  refresh(): Promise<void> {
-    return this.#refreshing ??= this.#askNext().finally(() => this.#refreshing = null);
+  /** Waits for the next answer of any broker. */
+  refreshed(): Promise<void> {
+    return this.#answered.promise;
+  }
+
+  /** Settles when a partition has another leader, or the same one in another epoch. */
+  moved(partition: number): Promise<void> {
+    return (this.#moved[partition] as PromiseWithResolvers<void>).promise;
   }
 
   /** Asks a broker. @returns null when it does not answer, or does not know the topic */
   async ask(node: RigNode): Promise<TopicAnswer | null> {
-    const value = { topics: [{ name: this.topic }], allowAutoTopicCreation: false };
-    const answer = await ask(
-      node,
-      (client) => client.call(metadataRequest, metadataResponse, { apiVersion: METADATA_VERSION, value }),
-    );
-    const partitions = answer?.topics[0]?.partitions.toSorted((a, b) => a.partitionIndex - b.partitionIndex)
-      .map(({ leaderId, leaderEpoch, isrNodes }) => ({ leader: leaderId, leaderEpoch, inSync: isrNodes }));
-    if (answer === null || partitions?.length !== this.partitions.length) return null;
-    for (const [partition, seen] of partitions.entries()) this.#note(node.nodeId, partition, seen);
-    return { broker: node.nodeId, controller: answer.controllerId, partitions };
+    using link = new Link(node);
+    return await this.#ask(node, link);
   }
 
   /** What all brokers that run say. @returns null when one of them does not answer */
@@ -85,17 +106,26 @@ export class TopicView {
     });
   }
 
-  async #askNext(): Promise<void> {
-    for (let tries = 0; tries < this.#nodes.length; tries++) {
-      const node = this.#nodes[this.#next++ % this.#nodes.length] as RigNode;
-      if (node.isRunning && await this.ask(node) !== null) break;
-    }
-    await new Promise((resolve) => setTimeout(resolve, FRESH_MS));
+  async #ask(node: RigNode, link: Link): Promise<TopicAnswer | null> {
+    const value = { topics: [{ name: this.topic }], allowAutoTopicCreation: false };
+    const answer = await link.ask(
+      (client) => client.call(metadataRequest, metadataResponse, { apiVersion: METADATA_VERSION, value }),
+      { withinMs: ANSWER_MS },
+    );
+    const partitions = answer?.topics[0]?.partitions.toSorted((a, b) => a.partitionIndex - b.partitionIndex)
+      .map(({ leaderId, leaderEpoch, isrNodes }) => ({ leader: leaderId, leaderEpoch, inSync: isrNodes }));
+    if (answer === null || partitions?.length !== this.partitions.length) return null;
+    for (const [partition, seen] of partitions.entries()) this.#note(node.nodeId, partition, seen);
+    return { broker: node.nodeId, controller: answer.controllerId, partitions };
   }
 
   #note(broker: number, partition: number, seen: PartitionView): void {
     this.#history.leaders.push({ broker, partition, leader: seen.leader, leaderEpoch: seen.leaderEpoch });
     const known = this.partitions[partition] as PartitionView;
-    if (seen.leaderEpoch >= known.leaderEpoch) this.partitions[partition] = seen;
+    if (seen.leaderEpoch < known.leaderEpoch) return;
+    this.partitions[partition] = seen;
+    if (seen.leaderEpoch === known.leaderEpoch) return;
+    (this.#moved[partition] as PromiseWithResolvers<void>).resolve();
+    this.#moved[partition] = Promise.withResolvers();
   }
 }

@@ -23,8 +23,10 @@ const RECORDS_MAX = 4;
 const PADDING = " ".padEnd(60, ".");
 /** Between an acknowledgement and the next batch. */
 const PACE_MS = 40;
-/** Until a batch is sent again. It is longer than a healthy broker needs on a loaded machine. */
+/** `timeout.ms` of a request. Twice this time, or another leader, lets the producer send it again. */
 const ANSWER_MS = 2000;
+/** Until an answer of the leader alone is given up. */
+const LATE_MS = 20_000;
 /** What a client repeats: the leader is away or not known, replicas are missing, the outcome is unknown. */
 const RETRIED: readonly number[] = [
   errorCode.NOT_LEADER_OR_FOLLOWER,
@@ -49,6 +51,7 @@ export class WireProducer {
   readonly #links = new Map<number, Link>();
   #sequence = 0;
   #isStopped = false;
+  #isGivenUp = false;
 
   constructor(view: TopicView, history: History, options: WireProducerOptions) {
     this.#view = view;
@@ -59,6 +62,12 @@ export class WireProducer {
   /** Lets it end after the batch that it is about to have acknowledged. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  /** Lets it end, whether or not all is acknowledged. */
+  giveUp(): void {
+    this.#isStopped = true;
+    this.#isGivenUp = true;
   }
 
   /** Writes. */
@@ -93,7 +102,8 @@ export class WireProducer {
     for (;;) {
       const answer = await this.#link()?.ask(
         (client) => client.call(produceRequest, produceResponse, { apiVersion: PRODUCE_VERSION, value }),
-        ANSWER_MS * 1.5,
+        // What the leader alone acknowledges counts whenever it comes: also when it has been paused, and another one leads.
+        isIdempotent ? { withinMs: ANSWER_MS * 2, unless: this.#view.moved(partition) } : { withinMs: LATE_MS },
       );
       const { errorCode: code, baseOffset } = answer?.responses[0]?.partitionResponses[0] ??
         { errorCode: errorCode.NETWORK_EXCEPTION, baseOffset: -1 };
@@ -104,8 +114,8 @@ export class WireProducer {
         this.#isStopped = true;
         return null;
       }
-      await this.#view.refresh();
-      if (!isIdempotent) return null;
+      await this.#view.refreshed();
+      if (!isIdempotent || this.#isGivenUp) return null;
     }
   }
 

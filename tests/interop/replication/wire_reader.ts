@@ -64,7 +64,7 @@ export class WireReader {
       if (!RETRIED.includes(code)) {
         this.#noteOddity(`${errorName(code)} at offset ${this.next} in epoch ${leaderEpoch}`);
       }
-      await this.#view.refresh();
+      await this.#view.refreshed();
     }
     for (const link of this.#links.values()) link[Symbol.dispose]();
   }
@@ -81,7 +81,7 @@ export class WireReader {
     const answer = await this.#link()?.ask(async (client) => {
       await client.send(fetchRequest, FETCH_VERSION, value);
       return await client.receive(fetchResponse, FETCH_VERSION);
-    }, ANSWER_MS) ?? null;
+    }, { withinMs: ANSWER_MS, unless: this.#view.moved(partition) }) ?? null;
     const found = answer?.response.responses[0]?.partitions[0];
     if (answer === null || found === undefined) return answer?.response.errorCode || errorCode.NETWORK_EXCEPTION;
     if (found.errorCode !== errorCode.NONE) return found.errorCode;

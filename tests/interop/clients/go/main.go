@@ -1,4 +1,5 @@
-// franz-go and sarama: `produce`, `consume`, `admin` and `group` of ../README.md.
+// franz-go and sarama: `produce`, `consume`, `admin` and `group` of ../README.md;
+// franz-go: `journal`.
 //
 //	go-client franz-go produce 127.0.0.1:9092 topic none,gzip 100
 package main
@@ -75,6 +76,12 @@ func run(args []string) error {
 		return chosen.admin(bootstrap, topic)
 	case "group":
 		return chosen.group(newMember(args[2:]))
+	case "journal":
+		journal, err := newJournal(args[2:])
+		if err != nil {
+			return err
+		}
+		return journal.run()
 	}
 	return fmt.Errorf("unknown command %q", args[1])
 }
