@@ -51,9 +51,9 @@ export class WireClient implements Disposable {
     this.#connection = connection;
   }
 
-  /** Connects to 127.0.0.1. */
-  static async connect(port: number): Promise<WireClient> {
-    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  /** Connects to a port of 127.0.0.1, or of another host. */
+  static async connect(port: number, host = "127.0.0.1"): Promise<WireClient> {
+    const connection = await Deno.connect({ hostname: host, port });
     connection.setNoDelay(true);
     return new WireClient(connection);
   }

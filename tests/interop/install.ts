@@ -21,6 +21,7 @@ const SYSTEM_PACKAGES = [
   "strace",
   "etcd-server",
   "openssl",
+  "iproute2",
 ];
 
 const CORPUS_SOURCE = "/usr/share/unicode";

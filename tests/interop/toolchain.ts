@@ -3,6 +3,7 @@
  * fails instead, unless only a right of the process is missing. `install.ts` installs everything else. Main isolate of a test.
  */
 import { hasStrace } from "../strace.ts";
+import { mayMakeNetworks } from "./replication/faults/namespaces.ts";
 import { mayMount } from "./system_faults.ts";
 import { cacheDirectory, kafkaInstalled, kafkaJars, onPath } from "../../bench/peer/install.ts";
 
@@ -17,6 +18,7 @@ export type Need =
   | "corpus"
   | "strace"
   | "mount"
+  | "namespaces"
   | "etcd"
   | "openssl";
 
@@ -57,6 +59,7 @@ const checks: Record<Need, { found: () => boolean; name: string }> = {
   openssl: { found: () => onPath("openssl"), name: "openssl" },
   strace: { found: hasStrace, name: "strace" },
   mount: { found: mayMount, name: "the right to mount a file system" },
+  namespaces: { found: mayMakeNetworks, name: "the right to make network namespaces, by iproute2" },
 };
 
 /** A test against real programs. */
@@ -81,7 +84,7 @@ export function interopTest(test: InteropTest): void {
   }
   const reason = `needs ${missing.join(", ")}: deno run -A tests/interop/install.ts`;
   // A right of the process cannot be installed.
-  const isRight = missing.every((name) => name === checks.mount.name);
+  const isRight = missing.every((name) => name === checks.mount.name || name === checks.namespaces.name);
   if (Deno.env.get("CI") === "true" && !isRight) {
     Deno.test(test.name, () => Promise.reject(new Error(`Cannot run this test: it ${reason}`)));
   } else {

@@ -13,6 +13,7 @@ import {
 } from "../../../net/protocol/messages/03_metadata.ts";
 import { isConnectionLost, KafkaClient } from "../../kafka_client.ts";
 import { Etcd } from "../etcd/members.ts";
+import { HERE, type Place } from "./places.ts";
 
 /** How a cluster is started. */
 export interface ClusterRigOptions {
@@ -24,7 +25,24 @@ export interface ClusterRigOptions {
   readonly etcdMembers?: number;
   /** Settings of all brokers, by Kafka's names. */
   readonly overrides?: Readonly<Record<string, string>>;
+  /** Where "broker-1" and the members of etcd, "m0", run: `HERE` by default. */
+  readonly placeOf?: (name: string) => Place;
+  /** How brokers are reached, and reach etcd. */
+  readonly wiring?: Wiring;
 }
+
+/** What a broker's arguments say of connections. */
+export interface Wiring {
+  /** Its listeners: `--port` by default. */
+  listen(node: ClusterNode): readonly string[];
+  /** The URLs by which it reaches etcd. @param urls of the members */
+  etcdOf(node: ClusterNode, urls: readonly string[]): readonly string[];
+}
+
+const DIRECT: Wiring = {
+  listen: ({ place, port }) => ["--host", place.host, "--port", String(port)],
+  etcdOf: (_node, urls) => urls,
+};
 
 const RECORD = { value: new TextEncoder().encode("a record") };
 const RETRIED: readonly number[] = [
@@ -40,21 +58,34 @@ const PATIENCE = { "broker.session.timeout.ms": "3000", "broker.heartbeat.interv
 /** One broker's place in the cluster: the same port and directory at each start. */
 export class ClusterNode {
   readonly nodeId: number;
+  readonly place: Place;
   readonly port = freePort();
   readonly dataDir: string;
-  readonly #args: readonly string[];
+  readonly #args: (node: ClusterNode) => readonly string[];
   #process: RunningProcess | null = null;
   #starts = 0;
 
-  constructor(nodeId: number, directory: string, args: readonly string[]) {
+  /** @param args arguments of each start; a function also says what the listeners are */
+  constructor(
+    nodeId: number,
+    directory: string,
+    args: readonly string[] | ((node: ClusterNode) => readonly string[]),
+    place: Place = HERE,
+  ) {
     this.nodeId = nodeId;
+    this.place = place;
     this.dataDir = `${directory}/broker-${nodeId}`;
-    this.#args = args;
+    this.#args = typeof args === "function" ? args : (node) => [...DIRECT.listen(node), ...args];
+  }
+
+  /** Address of its listeners. */
+  get host(): string {
+    return this.place.host;
   }
 
   /** For a client's `bootstrap.servers`. */
   get bootstrapServers(): string {
-    return `127.0.0.1:${this.port}`;
+    return `${this.host}:${this.port}`;
   }
 
   /** Its process. @throws Error when it was not started */
@@ -70,13 +101,15 @@ export class ClusterNode {
 
   /** Starts its process, and does not wait. @param more arguments behind the usual ones */
   launch(...more: readonly string[]): RunningProcess {
-    const args = ["run", "-A", mainProgram, "--node-id", String(this.nodeId), "--port", String(this.port)];
     const outputFile = `${this.dataDir}.${++this.#starts}.txt`;
-    return this.#process = new RunningProcess(Deno.execPath(), [
-      ...[...args, "--data", this.dataDir, "--shards", "1"],
-      ...this.#args,
+    const [command = "", ...args] = [
+      ...this.place.words,
+      ...[Deno.execPath(), "run", "-A", mainProgram],
+      ...["--node-id", String(this.nodeId), "--data", this.dataDir, "--shards", "1"],
+      ...this.#args(this),
       ...more,
-    ], { outputFile });
+    ];
+    return this.#process = new RunningProcess(command, args, { outputFile });
   }
 
   /** Starts it. @returns when it says that it has started */
@@ -131,14 +164,19 @@ export class ClusterRig implements AsyncDisposable {
 
   /** Starts etcd alone. */
   static async prepare(options: ClusterRigOptions): Promise<ClusterRig> {
-    const { directory, brokers = 3, etcdMembers = 1 } = options;
+    const { directory, brokers = 3, etcdMembers = 1, placeOf = () => HERE, wiring = DIRECT } = options;
     const overrides = { ...PATIENCE, ...options.overrides };
     Deno.mkdirSync(directory, { recursive: true });
-    const etcd = await Etcd.start({ directory, members: etcdMembers });
+    const etcd = await Etcd.start({ directory, members: etcdMembers, placeOf });
     const nodes = Array.from({ length: brokers }, (_, index) => {
       const settings = Object.entries(overrides).flatMap(([name, value]) => ["--override", `${name}=${value}`]);
       const rack = `rack-${"abc"[index % 3]}`;
-      return new ClusterNode(index + 1, directory, ["--etcd", etcd.urls.join(","), "--rack", rack, ...settings]);
+      const args = (node: ClusterNode) => [
+        ...wiring.listen(node),
+        ...["--etcd", wiring.etcdOf(node, etcd.urls).join(","), "--rack", rack],
+        ...settings,
+      ];
+      return new ClusterNode(index + 1, directory, args, placeOf(`broker-${index + 1}`));
     });
     return new ClusterRig(etcd, nodes);
   }
@@ -177,7 +215,7 @@ export class ClusterRig implements AsyncDisposable {
 
 /** Asks a broker about topics, all by default. */
 export async function metadataOf(
-  node: { readonly port: number },
+  node: { readonly host?: string; readonly port: number },
   names: readonly string[] | null = null,
 ): Promise<ClusterMetadata> {
   using client = await KafkaClient.connect(node);
@@ -204,8 +242,11 @@ export function leadersOf(nodes: readonly ClusterNode[], topic: string): Promise
 }
 
 /** Writes one record to partition 0, as a client would: again while the broker does not lead it (yet). @returns its offset */
-export async function produceTo(node: { readonly port: number }, topic: string): Promise<number> {
-  using client = await WireClient.connect(node.port);
+export async function produceTo(
+  node: { readonly host?: string; readonly port: number },
+  topic: string,
+): Promise<number> {
+  using client = await WireClient.connect(node.port, node.host);
   return await waitFor(`${topic}-0 takes a record`, async () => {
     const { errorCode: code, baseOffset } = await client.produce({ topic, partition: 0 }, wireBatch([RECORD]));
     if (RETRIED.includes(code)) return undefined;

@@ -6,6 +6,7 @@
  */
 import { freePort, RunningProcess, waitFor } from "../../../bench/peer/processes.ts";
 import type { Certificates } from "./certificates.ts";
+import { HERE, type Place } from "../cluster/places.ts";
 import { PeerRelay } from "./peer_relay.ts";
 
 /** How etcd is started. */
@@ -22,6 +23,8 @@ export interface EtcdOptions {
   readonly flags?: Readonly<Record<string, string | number | boolean>>;
   /** Where ports come from. */
   readonly port?: () => number;
+  /** Where "m0" and the others run, on 127.0.0.1 by default. Elsewhere the members reach each other without relays, and `isolate` does nothing. */
+  readonly placeOf?: (name: string) => Place;
 }
 
 /** A member that has just begun to listen does not answer what it is asked then, but a later request. */
@@ -50,6 +53,7 @@ interface Seat {
   readonly clientPort: number;
   readonly peerPort: number;
   readonly relay: PeerRelay;
+  readonly place: Place;
 }
 
 /** The members. Disposal kills them: their directories are temporary. */
@@ -82,7 +86,8 @@ export class Etcd implements AsyncDisposable {
         isCut: (from: number, to: number) =>
           this.#isolated !== null && (from === this.#isolated) !== (to === this.#isolated),
       };
-      return { name, clientPort: port(), peerPort, relay: new PeerRelay(peerPort, links) };
+      const place = options.placeOf?.(name) ?? HERE;
+      return { name, clientPort: port(), peerPort, relay: new PeerRelay(peerPort, links), place };
     });
   }
 
@@ -120,15 +125,16 @@ export class Etcd implements AsyncDisposable {
 
   /** The members, those that were killed left out. */
   get members(): EtcdMember[] {
-    return this.#seats.flatMap(({ name, clientPort }) => {
+    return this.#seats.flatMap((seat) => {
+      const { name, clientPort } = seat;
       const process = this.#processes.get(name);
-      return process === undefined ? [] : [{ name, clientPort, url: this.#url(clientPort), process }];
+      return process === undefined ? [] : [{ name, clientPort, url: this.#url(seat), process }];
     });
   }
 
   /** Endpoints of all members. */
   get urls(): string[] {
-    return this.#seats.map(({ clientPort }) => this.#url(clientPort));
+    return this.#seats.map((seat) => this.#url(seat));
   }
 
   /** The member that leads, when most members say so. */
@@ -161,8 +167,8 @@ export class Etcd implements AsyncDisposable {
     })?.member;
   }
 
-  #url(clientPort: number): string {
-    return `${this.#options.certificates === undefined ? "http" : "https"}://127.0.0.1:${clientPort}`;
+  #url({ clientPort, place }: Seat): string {
+    return `${this.#options.certificates === undefined ? "http" : "https"}://${place.host}:${clientPort}`;
   }
 
   /** Kills a member. */
@@ -206,17 +212,17 @@ export class Etcd implements AsyncDisposable {
     this.#client?.close();
   }
 
-  #start({ name, clientPort, peerPort }: Seat, state: "new" | "existing"): void {
+  #start(seat: Seat, state: "new" | "existing"): void {
+    const { name, peerPort, place } = seat;
     const { directory, quotaBytes, certificates, flags: further } = this.#options;
-    const cluster = this.#seats.map(({ name, relay }) => `${name}=http://127.0.0.1:${relay.port}`).join(",");
-    const own = this.#seats.find((seat) => seat.name === name)?.relay.port;
+    const cluster = this.#seats.map((seat) => `${seat.name}=${peerUrl(seat)}`).join(",");
     const flags = {
       "name": name,
       "data-dir": `${directory}/${name}`,
-      "listen-client-urls": this.#url(clientPort),
-      "advertise-client-urls": this.#url(clientPort),
-      "listen-peer-urls": `http://127.0.0.1:${peerPort}`,
-      "initial-advertise-peer-urls": `http://127.0.0.1:${own}`,
+      "listen-client-urls": this.#url(seat),
+      "advertise-client-urls": this.#url(seat),
+      "listen-peer-urls": `http://${place.host}:${peerPort}`,
+      "initial-advertise-peer-urls": peerUrl(seat),
       "initial-cluster": cluster,
       "initial-cluster-state": state,
       "heartbeat-interval": 50,
@@ -232,13 +238,19 @@ export class Etcd implements AsyncDisposable {
     // etcd takes flags from ETCD_* variables too.
     const path = Deno.env.get("PATH") ?? "";
     const outputFile = `${directory}/${name}.log`;
-    this.#processes.set(name, new RunningProcess("env", ["-i", `PATH=${path}`, "etcd", ...words], { outputFile }));
+    const [command = "", ...args] = [...place.words, "env", "-i", `PATH=${path}`, "etcd", ...words];
+    this.#processes.set(name, new RunningProcess(command, args, { outputFile }));
   }
 }
 
+/** By which the other members reach it. */
+function peerUrl({ place, peerPort, relay }: Seat): string {
+  return `http://${place.host}:${place === HERE ? relay.port : peerPort}`;
+}
+
 /** Whether a member answers the others. @throws TypeError when it does not listen, which counts as not yet */
-async function servesPeers({ peerPort }: Seat): Promise<true | undefined> {
-  const response = await fetch(`http://127.0.0.1:${peerPort}/version`, {
+async function servesPeers({ peerPort, place }: Seat): Promise<true | undefined> {
+  const response = await fetch(`http://${place.host}:${peerPort}/version`, {
     headers: { Connection: "close" },
     signal: AbortSignal.timeout(STATUS_MS),
   });

@@ -1,5 +1,5 @@
 /** A run: a cluster, its load, some faults of a seed, the verdict. Main isolate of a test. */
-import { ClusterRig } from "../cluster/cluster_rig.ts";
+import { ClusterRig, type ClusterRigOptions } from "../cluster/cluster_rig.ts";
 import { Random } from "../random.ts";
 import type { Fault } from "./fault.ts";
 import { chooseFaults, inject, lineOf } from "./fault_runner.ts";
@@ -14,6 +14,8 @@ export interface FaultRun {
   readonly count: number;
   readonly timing: { readonly sessionMs: number; readonly heartbeatMs: number };
   readonly seed: number;
+  /** Where brokers and etcd run, and how they reach each other. */
+  readonly network?: Pick<ClusterRigOptions, "placeOf" | "wiring">;
   /** Further settings of the brokers, by Kafka's names. */
   readonly overrides?: Readonly<Record<string, string>>;
   /** Whose producers and consumers take part, beside those of the rig; none by default. */
@@ -31,6 +33,7 @@ export async function runFaults(context: Deno.TestContext, run: FaultRun): Promi
     await using cluster = await ClusterRig.start({
       directory,
       etcdMembers: ETCD_MEMBERS,
+      ...run.network,
       overrides: {
         "broker.session.timeout.ms": String(sessionMs),
         "broker.heartbeat.interval.ms": String(heartbeatMs),
