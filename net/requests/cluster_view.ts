@@ -8,6 +8,10 @@
  * leader, and its replicas are offline (Kafka: KRaftMetadataCache.getAliveEndpoint, getOfflineReplicas). The same holds for a fenced
  * broker. A broker that stops is listed until it is fenced, because it still leads what it has not given away.
  *
+ * The list of brokers is never empty: a client that is told of no broker forgets those that it knows, and librdkafka then asks nobody any
+ * more (confluentinc/librdkafka#5301). So a broker that is fenced, and knows of no other that is not, lists itself: it leads nothing, and
+ * the client has reached it.
+ *
  * This broker can always be reached while it is not fenced. Without `advertised.listeners` its address is its own end of the client's
  * connection. That is right on any network card, and through anything that forwards connections without changing host and port. The same
  * holds for a listener that is not advertised (Kafka would name no broker at all).
@@ -62,10 +66,11 @@ export class ClusterView {
     this.#image = parts.image;
   }
 
-  /** The brokers that a client can reach. */
+  /** The brokers that a client can reach; this one alone when there is no other and it is fenced. */
   brokersFor(client: ClientConnection): BrokerAddress[] {
-    return Array.from(this.#image.brokers.values(), (broker) => this.#addressOf(broker, client))
+    const found = Array.from(this.#image.brokers.values(), (broker) => this.#addressOf(broker, client))
       .filter((address) => address !== null);
+    return found.length > 0 ? found : [this.#ownAddress(client)];
   }
 
   /** The brokers that a client can reach, and those that it could reach if they were not fenced (KIP-1073). */
@@ -115,14 +120,23 @@ export class ClusterView {
   }
 
   #endpointOf(broker: BrokerImage, client: ClientConnection): BrokerAddress | null {
-    const advertised = advertisedOn(broker, client);
     const { nodeId, rack } = broker;
-    if (nodeId !== this.#ownId) {
-      return advertised === undefined ? null : { nodeId, host: advertised.host, port: advertised.port, rack };
-    }
+    if (nodeId === this.#ownId) return this.#ownAddress(client);
+    const advertised = advertisedOn(broker, client);
+    return advertised === undefined ? null : { nodeId, host: advertised.host, port: advertised.port, rack };
+  }
+
+  #ownAddress(client: ClientConnection): BrokerAddress {
+    const own = this.#image.brokers.get(this.#ownId);
+    const advertised = own === undefined ? undefined : advertisedOn(own, client);
     const { localHost, localPort } = client;
     // An advertised port of 0 means the port that the system chose.
-    return { nodeId, host: advertised?.host ?? localHost, port: advertised?.port || localPort, rack };
+    return {
+      nodeId: this.#ownId,
+      host: advertised?.host ?? localHost,
+      port: advertised?.port || localPort,
+      rack: own?.rack ?? null,
+    };
   }
 
   /** Called for every replica of an answer about all partitions, so it allocates nothing. */

@@ -108,6 +108,14 @@ Deno.test("ClusterView lists no fenced broker, which leads nothing; one that sto
   assert.deepEqual(seen(), [[2, 3], 2, [1]], "this broker too");
 });
 
+Deno.test("ClusterView.brokersFor() lists this broker when all are fenced, or none is known: a client forgets all brokers otherwise", () => {
+  const { view } = viewOf(inState({ 1: "fenced", 2: "fenced", 3: "fenced" }));
+  assert.deepEqual(view.brokersFor(OUTSIDE), [{ nodeId: 1, host: "one.example.org", port: 443, rack: "a" }]);
+  assert.deepEqual(view.brokersFor(INSIDE), [{ nodeId: 1, host: "192.0.2.7", port: 19092, rack: "a" }]);
+  assert.equal(view.leaderOf({ leader: 1, directory: 0 }, INSIDE), NO_LEADER, "it leads nothing");
+  assert.deepEqual(viewOf([]).view.brokersFor(INSIDE), [{ nodeId: 1, host: "192.0.2.7", port: 19092, rack: null }]);
+});
+
 Deno.test("ClusterView.controllerFor() is the controller, or this broker for a client that cannot reach it", () => {
   const controllers = (states: Readonly<Record<number, BrokerImage["state"]>>) =>
     [INSIDE, OUTSIDE].map((client) => viewOf(inState(states)).view.controllerFor(client));
