@@ -1,5 +1,7 @@
 /** A run: a cluster, its load, some faults of a seed, the verdict. Main isolate of a test. */
+import assert from "node:assert/strict";
 import { ClusterRig, type ClusterRigOptions } from "../cluster/cluster_rig.ts";
+import { dumpLogSegments } from "../dump_log.ts";
 import { Random } from "../random.ts";
 import type { Fault } from "./fault.ts";
 import { chooseFaults, inject, lineOf } from "./fault_runner.ts";
@@ -20,6 +22,8 @@ export interface FaultRun {
   readonly overrides?: Readonly<Record<string, string>>;
   /** Whose producers and consumers take part, beside those of the rig; none by default. */
   readonly libraries?: readonly JournalLibrary[];
+  /** Whether Apache Kafka's DumpLogSegments judges the files, too. */
+  readonly dumpsSegments?: boolean;
 }
 
 const ETCD_MEMBERS = 3;
@@ -37,6 +41,8 @@ export async function runFaults(context: Deno.TestContext, run: FaultRun): Promi
       overrides: {
         "broker.session.timeout.ms": String(sessionMs),
         "broker.heartbeat.interval.ms": String(heartbeatMs),
+        "offsets.topic.num.partitions": "3",
+        ...run.overrides,
       },
     });
     await using rig = await ReplicationRig.start({ cluster, sessionMs });
@@ -48,10 +54,21 @@ export async function runFaults(context: Deno.TestContext, run: FaultRun): Promi
       });
     }
     await step(context, "every record and every file is as the rules say", () => rig.conclude());
+    if (run.dumpsSegments) {
+      await step(context, "DumpLogSegments finds no fault in any file", () => dumpAll(cluster));
+    }
   } catch (cause) {
     throw new Error(`Seed ${seed} failed: BARNABAS_SEED=${seed} replays it; see ${directory}`, { cause });
   }
   Deno.removeSync(directory, { recursive: true });
+}
+
+async function dumpAll({ nodes }: ClusterRig): Promise<void> {
+  for (const { nodeId, dataDir } of nodes) {
+    const { complaints, batches } = await dumpLogSegments(dataDir);
+    assert.deepEqual(complaints, [], `files of broker ${nodeId}`);
+    assert.ok(batches > 0);
+  }
 }
 
 /** A step without which the others mean nothing. */

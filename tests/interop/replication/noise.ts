@@ -10,7 +10,7 @@ import type { TopicView } from "./topic_view.ts";
 
 const PACE_MS = 30;
 const RECORDS = 3;
-const PADDING = " ".padEnd(400, ".");
+const PADDING = " ".padEnd(3000, ".");
 /** A connection takes bytes while its buffers have room: a broker that is paused stops taking them. */
 const SEND_MS = 200;
 

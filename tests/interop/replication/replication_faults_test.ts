@@ -36,7 +36,15 @@ for (const timing of [patient, eager]) {
       for (let seed = first; seed < first + RUNS; seed++) {
         await context.step(
           `seed ${seed}`,
-          (run) => runFaults(run, { faults, count: FAULTS_OF_A_RUN, timing, seed, libraries: journalLibraries }),
+          (run) =>
+            runFaults(run, {
+              faults,
+              count: FAULTS_OF_A_RUN,
+              timing,
+              seed,
+              libraries: journalLibraries,
+              dumpsSegments: true,
+            }),
         );
       }
     },
