@@ -33,7 +33,7 @@ import type { ImageDelta, MetadataImage, PartitionFailure } from "./image.ts";
 import { ReplicaMoves } from "../directory/replica_moves.ts";
 import type { Placed } from "../placement/placement.ts";
 import { DirectoryPlacement } from "../placement/directory_placement.ts";
-import { autoCreatedTopic, isAutoCreatable } from "./internal_topics.ts";
+import { autoCreatedTopic, isAutoCreatable, RefusedCreations } from "./internal_topics.ts";
 import type { Changes, ChangesParts, Creation, LoadedMetadata } from "./changes/changes.ts";
 import { MetadataChanges } from "./changes/metadata_changes.ts";
 import { type PlannedGrowth, planPartitions } from "./partition_creation.ts";
@@ -107,6 +107,7 @@ export class Controller implements ControlPlane {
   readonly #table: TopicTable;
   readonly #calls: Calls;
   readonly #changes: Changes;
+  readonly #refused: RefusedCreations;
   #directories: PartitionDirectories | null = null;
   #moves: ReplicaMoves | null = null;
   #defaultConfigs: CreatableTopicConfigs | null = null;
@@ -116,6 +117,7 @@ export class Controller implements ControlPlane {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#table = new TopicTable(options.config, options);
+    this.#refused = new RefusedCreations(options.report);
     const { config: { nodeId }, membership = NO_MEMBERSHIP } = options;
     const parts = { ...options, nodeId, table: this.#table, directories: () => this.#directories };
     this.#changes = options.changes?.(parts) ??
@@ -241,7 +243,8 @@ export class Controller implements ControlPlane {
       // Another broker may have created it meanwhile.
       const isRefused = typeof refusal === "object" && refusal.errorCode !== errorCode.TOPIC_ALREADY_EXISTS;
       codes.set(topic.name, isRefused ? refusal.errorCode : errorCode.NONE);
-      if (isRefused) this.#options.report(`Cannot create topic ${topic.name}: ${refusal.errorMessage}`);
+      if (isRefused) this.#refused.refused(topic.name, refusal);
+      else this.#refused.created(topic.name);
     }
     return names.map((name) => ({ name, errorCode: codes.get(name) ?? this.#codeOf(name) }));
   }

@@ -80,7 +80,7 @@ export const brokerGroupDefinitions: readonly ConfigDefinition[] = [
     "offsets.topic.replication.factor",
     "SHORT",
     "3",
-    "Replicas of the topic of committed offsets when it is created; fewer when there are fewer brokers.",
+    "Replicas of the topic of committed offsets. Groups wait for as many brokers; one that is in no cluster has one.",
     { check: atLeast(1) },
   ),
   int("offsets.topic.segment.bytes", 104_857_600, "Segment size of the topic of committed offsets.", 1),
