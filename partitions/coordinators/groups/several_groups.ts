@@ -56,7 +56,10 @@ export function* commitInSteps(
   partition.replies.add((code) => code === errorCode.NONE ? reply(response) : refuse(code));
 }
 
-/** OffsetFetch. */
+/**
+ * OffsetFetch. What was read is answered once it is committed: the answer waits for what was appended before it. So Kafka does where the
+ * client requires stable offsets, as consumers do. (To others, it answers at once with what was committed before.)
+ */
 export function* fetchOffsets(
   partitions: OffsetsPartitions,
   { request, client }: { request: GroupRequest<9>; client: CoordinatorClient },
@@ -68,9 +71,11 @@ export function* fetchOffsets(
     ? [{ groupId: request.groupId, memberId: null, memberEpoch: -1, topics: request.topics }]
     : request.groups;
   const groups = newArray<OffsetFetchResponseGroup>(asked.length);
+  const read = newArray<OffsetsPartition | null>(asked.length);
   for (const [index, group] of asked.entries()) {
     if (index > 0) yield;
     const partition = partitions.partitionOf(group.groupId);
+    read[index] = null;
     if (typeof partition === "number") {
       groups[index] = refuseFetch(group.groupId, partition);
       continue;
@@ -79,11 +84,19 @@ export function* fetchOffsets(
     // What a coordinator has forgotten while it read looks like offsets that were never committed.
     const isLed = partitions.partitionOf(group.groupId) === partition;
     groups[index] = isLed ? fetched : refuseFetch(group.groupId, errorCode.NOT_COORDINATOR);
+    if (isLed) read[index] = partition;
   }
-  const [first] = groups;
-  if (!isSingle || first === undefined) return reply({ groups });
-  const { errorCode: code = errorCode.NONE, topics } = first;
-  reply(code === errorCode.NONE ? { topics } : refuseGroupRequest(9, request, code, apiVersion));
+  whenCommitted(read, (partition) => {
+    for (const [index, { groupId }] of asked.entries()) {
+      // Consumers before Kafka 3.9 give up at COORDINATOR_NOT_AVAILABLE (GroupCoordinatorService.handleOffsetFetchException).
+      if (read[index] === partition) groups[index] = refuseFetch(groupId, errorCode.NOT_COORDINATOR);
+    }
+  }, () => {
+    const [first] = groups;
+    if (!isSingle || first === undefined) return reply({ groups });
+    const { errorCode: code = errorCode.NONE, topics } = first;
+    reply(code === errorCode.NONE ? { topics } : refuseGroupRequest(9, request, code, apiVersion));
+  });
 }
 
 /** DescribeGroups. */
@@ -154,14 +167,32 @@ export function* deleteGroups(
       results.push(new DeletionResult(groupId, code));
     }
   }
-  // The answer waits for each changed partition in turn.
-  let release = (code: number) =>
-    reply(code === errorCode.NONE ? { throttleTimeMs: 0, results } : refuseGroupRequest(42, request, code));
-  for (const partition of changed) {
-    const then = release;
-    release = (code) => code === errorCode.NONE ? partition.replies.add(then) : then(code);
+  let refused: number = errorCode.NONE;
+  whenCommitted(changed, (_, code) => refused = code, () => {
+    if (refused === errorCode.NONE) return reply({ throttleTimeMs: 0, results });
+    reply(refuseGroupRequest(42, request, refused));
+  });
+}
+
+/**
+ * Waits until all that was appended to some partitions so far is committed.
+ * @param read partitions, each perhaps several times, and nulls @param refuse told of each that cannot say so, with Kafka's code
+ */
+function whenCommitted(
+  read: Iterable<OffsetsPartition | null>,
+  refuse: (partition: OffsetsPartition, code: number) => void,
+  then: () => void,
+): void {
+  const partitions = new Set(read);
+  partitions.delete(null);
+  let left = partitions.size;
+  if (left === 0) return then();
+  for (const partition of partitions as ReadonlySet<OffsetsPartition>) {
+    partition.replies.add((code) => {
+      if (code !== errorCode.NONE) refuse(partition, code);
+      if (--left === 0) then();
+    });
   }
-  release(errorCode.NONE);
 }
 
 /** Normalizes a filter: no spaces, lower case. @returns null when nothing is filtered */

@@ -125,8 +125,9 @@ export class CoordinatedPartition<Entry, Machine extends StateMachine<Entry>> {
     return this.#state === "loading" ? errorCode.COORDINATOR_LOAD_IN_PROGRESS : errorCode.NOT_COORDINATOR;
   }
 
-  /** Loads one slice. */
+  /** Loads one slice. Once the leadership is over, the log may be cut off: `resign()` follows. */
   load(): void {
+    if (this.#partition.leadership !== this.#leadership) return;
     if (this.#starting !== null) return this.#start(this.#starting);
     const loader = this.#loader;
     if (loader === null) return;
