@@ -33,6 +33,10 @@ export interface ClusterImage {
   configuredMinIsrOf(partition: string): number;
   /** `unclean.leader.election.enable` of the topic. */
   isUncleanElectionEnabled(partition: string): boolean;
+  /** `directory.id` that the row names for a broker's replica; null where nobody knows it. */
+  directoryOf(partition: string, broker: number): string | null;
+  /** `directory.id` of each log directory that a broker registered; null for one that is not registered. */
+  directoriesOf(broker: number): readonly string[] | null;
   /** Version of the controller's key, 0 while there is none. */
   readonly controllerEpoch: number;
 }

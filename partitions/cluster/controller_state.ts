@@ -16,13 +16,23 @@
  * Source: ClusterControlManager, BrokerHeartbeatManager; KIP-631, KIP-866, KIP-966.
  */
 import { ABSENT, type BrokerState, type ClusterImage, type Comparison, type Transaction } from "./cluster_image.ts";
-import { isHeldBy, preferredElections, repairs, repairTransaction, type StartKind } from "./repairs.ts";
+import {
+  isHeldBy,
+  preferredElections,
+  type ProcessStart,
+  type ProcessStarts,
+  repairs,
+  repairTransaction,
+  type StartKind,
+} from "./repairs.ts";
 
 /** A process that asks to be registered (BrokerRegistration, 62). */
 export interface RegistrationRequest {
   readonly broker: number;
   readonly incarnation: string;
   readonly directoryId: string;
+  /** `directory.id` of each log directory that is online. */
+  readonly directories: readonly string[];
   /** Broker epoch of the process that stopped cleanly on these directories, -1 for none. */
   readonly cleanEpoch: number;
   /**
@@ -175,7 +185,7 @@ export class ControllerState {
     this.#lastStarts = startsNow;
     const decided = found.map((repair) => repairTransaction(repair, image));
     for (const broker of new Set([...image.brokers.keys(), ...starts.keys()])) {
-      const transaction = this.#decideBroker(broker, image, starts.get(broker), nowMs);
+      const transaction = this.#decideBroker(broker, image, starts, nowMs);
       if (transaction !== null) decided.push(transaction);
     }
     return decided;
@@ -188,10 +198,12 @@ export class ControllerState {
     return found.map((repair) => repairTransaction(repair, image));
   }
 
-  #decideBroker(broker: number, image: ClusterImage, start: StartKind | undefined, nowMs: number): Transaction | null {
+  #decideBroker(broker: number, image: ClusterImage, starts: ProcessStarts, nowMs: number): Transaction | null {
     const entry = image.brokers.get(broker);
-    if (start !== undefined) {
-      for (const { row } of image.partitions.values()) if (isHeldBy(row, broker, start)) return null;
+    if (starts.has(broker)) {
+      for (const [partition, { row }] of image.partitions) {
+        if (isHeldBy(row, broker, { partition, image, starts })) return null;
+      }
       return this.#registration((this.#registrations.get(broker) as Asked).request, image);
     }
     if (entry === undefined) return null;
@@ -245,15 +257,15 @@ export class ControllerState {
    * Processes whose turn it is to be registered: the last one is fenced. As long as it is active, another process of the broker lives, or may,
    * and its leaders could take it into an ISR again.
    */
-  #starts(image: ClusterImage, nowMs: number): Map<number, StartKind> {
-    const starts = new Map<number, StartKind>();
+  #starts(image: ClusterImage, nowMs: number): Map<number, ProcessStart> {
+    const starts = new Map<number, ProcessStart>();
     for (const [broker, { request, askedMs }] of this.#registrations) {
       const entry = image.brokers.get(broker);
       const epoch = entry?.brokerEpoch ?? ABSENT;
       const isOver = entry?.incarnation === request.incarnation || epoch > request.knownEpoch;
       if (isOver || nowMs - askedMs > ASKED_MS_MAX) this.#registrations.delete(broker);
       else if (epoch === request.knownEpoch && (entry?.state ?? "fenced") === "fenced") {
-        starts.set(broker, startKindOf(request, entry));
+        starts.set(broker, { kind: startKindOf(request, entry), directories: request.directories });
       }
     }
     return starts;

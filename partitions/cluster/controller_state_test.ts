@@ -3,7 +3,7 @@ import { BrokerLife } from "./broker_life.ts";
 import { ABSENT, type BrokerEntry, type BrokerState, type ClusterImage, type Write } from "./cluster_image.ts";
 import { candidacy, ControllerState, PREFERRED_ELECTIONS_MAX, startKindOf } from "./controller_state.ts";
 import { createRow, NO_LEADER, type PartitionRow } from "./partition_row.ts";
-import { repairs, repairTransaction } from "./repairs.ts";
+import { repairs, repairTransaction, type StartKind } from "./repairs.ts";
 
 const SESSION_MS = 700;
 const CONTROLLER_EPOCH = 9;
@@ -23,6 +23,8 @@ function imageOf(states: Record<number, BrokerEntry>, rows: readonly PartitionRo
     partitions: new Map(rows.map((row, index) => [`${index}`, { row, version: 50 + index }])),
     configuredMinIsrOf: () => 2,
     isUncleanElectionEnabled: () => false,
+    directoryOf: () => null,
+    directoriesOf: () => null,
     controllerEpoch: CONTROLLER_EPOCH,
   };
 }
@@ -31,6 +33,7 @@ const row = createRow([1, 2, 3], 2, { isActive: () => true });
 const second = { ...row, replicas: [2, 1, 3], leader: 2 };
 const writesOf = (controller: ControllerState, image: ClusterImage, nowMs: number): Write[] =>
   controller.decide(image, nowMs).flatMap(({ writes }) => writes);
+const started = (kind: StartKind, directories: readonly string[] = []) => ({ kind, directories });
 const beat = (broker: number, wantsStop = false) => ({ broker, brokerEpoch: 1, revision: 200, wantsStop });
 
 Deno.test("repairs() takes inactive brokers out of every ISR, partitions without a live leader first, and compares the chosen leader's state", () => {
@@ -58,8 +61,58 @@ Deno.test("repairs() takes inactive brokers out of every ISR, partitions without
 Deno.test("repairs() takes a process that started uncleanly out of the ELR, a clean one stays eligible", () => {
   const below = { ...row, isr: [1], elr: [2] };
   const image = imageOf({ 1: entry("active"), 2: entry("fenced"), 3: entry("fenced") }, [below]);
-  assert.deepEqual(repairs(image, new Map([[2, "clean"]])), []);
-  assert.deepEqual(repairs(image, new Map([[2, "tail-lost"]]))[0]?.row.elr, []);
+  assert.deepEqual(repairs(image, new Map([[2, started("clean")]])), []);
+  assert.deepEqual(repairs(image, new Map([[2, started("tail-lost")]]))[0]?.row.elr, []);
+});
+
+Deno.test("repairs() takes a replica without the directory that its row names out of ISR and ELR, and elects it only with the directory", () => {
+  const active = { 1: entry("active"), 2: entry("active"), 3: entry("active") };
+  const named = { 1: "a", 2: "b", 3: "c" } as Record<number, string>;
+  const registered = (directories: Record<number, readonly string[]>, rows: readonly PartitionRow[]): ClusterImage => ({
+    ...imageOf(active, rows),
+    directoryOf: (_, broker) => named[broker] ?? null,
+    directoriesOf: (broker) => directories[broker] ?? null,
+  });
+  const all = { 1: ["a"], 2: ["b"], 3: ["c", "d"] };
+  assert.deepEqual(repairs(registered(all, [row, second]), new Map()), [], "every directory is there");
+  const [led] = repairs(registered({ ...all, 1: ["other"] }, [row]), new Map());
+  assert.deepEqual([led?.row.leader, led?.row.isr, led?.row.elr], [2, [2, 3], []]);
+  const eligible = { ...row, isr: [2], elr: [1, 3], leader: 2 };
+  assert.deepEqual(repairs(registered({ ...all, 1: ["other"] }, [eligible]), new Map())[0]?.row.elr, [3]);
+  // Even a clean stop does not help the directory that is gone, and a new registration the one that is back.
+  const [gone] = repairs(registered(all, [{ ...row, isr: [1, 3] }]), new Map([[1, started("clean", ["other"])]]));
+  assert.deepEqual(gone?.row.isr, [3]);
+  const last = { ...row, replicas: [1], isr: [1], minIsr: 1 };
+  const [leaderless] = repairs(registered({ ...all, 1: ["other"] }, [last]), new Map());
+  assert.deepEqual(
+    [leaderless?.row.leader, leaderless?.row.lastKnownElr],
+    [NO_LEADER, [1]],
+    "it is not silently empty",
+  );
+  const left = leaderless?.row as PartitionRow;
+  assert.deepEqual(repairs(registered({ ...all, 1: ["other"] }, [left]), new Map()), []);
+  assert.deepEqual(repairs(registered(all, [left]), new Map([[1, started("log-lost", ["a"])]])), []);
+  assert.equal(repairs(registered(all, [left]), new Map())[0]?.row.leader, 1, "the directory is back");
+});
+
+Deno.test("ControllerState registers a process with another directory only after the rows do not count on what it has lost", () => {
+  const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
+  const request = { broker: 2, incarnation: "new", directoryId: "disk", cleanEpoch: 1, knownEpoch: 1 };
+  controller.register({ ...request, directories: ["kept", "new"] }, 0);
+  const states = { 1: entry("active"), 2: entry("fenced"), 3: entry("active") };
+  const below = { ...row, minIsr: 3, isr: [1], elr: [2, 3] };
+  const image: ClusterImage = {
+    ...imageOf(states, [below, below]),
+    configuredMinIsrOf: () => 3,
+    directoryOf: (partition, broker) => broker === 2 ? partition === "0" ? "kept" : "lost" : null,
+    directoriesOf: () => ["kept", "lost"],
+  };
+  const [write, ...others] = writesOf(controller, image, 1);
+  assert.deepEqual(others, []);
+  assert(write?.kind === "row" && write.partition === "1");
+  assert.deepEqual(write.row.elr, [3]);
+  const repaired = { ...image, partitions: new Map(image.partitions).set("1", { row: write.row, version: 60 }) };
+  assert.deepEqual(writesOf(controller, repaired, 1).map(({ kind }) => kind), ["registration", "state"]);
 });
 
 Deno.test("ControllerState.balance() gives partitions to preferred leaders that are active and in sync, and changes nothing else", () => {
@@ -89,7 +142,14 @@ Deno.test("ControllerState.balance() gives partitions to preferred leaders that 
 
 Deno.test("ControllerState registers a process only after the last one is fenced and out of the rows", () => {
   const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
-  const request = { broker: 2, incarnation: "new", directoryId: "disk", cleanEpoch: -1, knownEpoch: 1 };
+  const request = {
+    broker: 2,
+    incarnation: "new",
+    directoryId: "disk",
+    directories: [],
+    cleanEpoch: -1,
+    knownEpoch: 1,
+  };
   controller.register(request, 0);
   const active = { 1: entry("active"), 2: entry("active"), 3: entry("active") };
   assert.deepEqual(writesOf(controller, imageOf(active, [row]), 1).filter(({ kind }) => kind !== "row"), []);
@@ -112,7 +172,14 @@ Deno.test("ControllerState registers a process only after the last one is fenced
 Deno.test("ControllerState refuses a process whose place is taken once two heartbeats of the other one came after its request", () => {
   const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
   const image = imageOf({ 1: entry("active"), 2: entry("active") });
-  const request = { broker: 2, incarnation: "new", directoryId: "disk", cleanEpoch: -1, knownEpoch: 1 };
+  const request = {
+    broker: 2,
+    incarnation: "new",
+    directoryId: "disk",
+    directories: [],
+    cleanEpoch: -1,
+    knownEpoch: 1,
+  };
   controller.heard(beat(2), image, 1);
   assert.equal(controller.register(request, 2), false);
   controller.heard(beat(2), image, 3);
@@ -181,7 +248,13 @@ Deno.test("ControllerState lets a broker stop when it leads nothing and is in no
   const moved = imageOf({ 1: entry("stopping"), 2: entry("active"), 3: entry("active") }, [repair!.row]);
   assert.equal(controller.heard(beat(1, true), moved, 4), true);
 
-  const life = new BrokerLife({ broker: 1, incarnation: "process 1", directoryId: "disk", cleanEpoch: -1 });
+  const life = new BrokerLife({
+    broker: 1,
+    incarnation: "process 1",
+    directoryId: "disk",
+    directories: [],
+    cleanEpoch: -1,
+  });
   assert.equal(life.request(), null);
   life.recovered();
   assert.equal(life.request()?.kind, "register");
@@ -194,7 +267,13 @@ Deno.test("ControllerState lets a broker stop when it leads nothing and is in no
   assert.equal(life.state, "stopping");
   life.answered(true, 4999);
   assert.deepEqual([life.state, life.request()], ["stopped", null]);
-  const other = new BrokerLife({ broker: 1, incarnation: "process 1", directoryId: "disk", cleanEpoch: -1 });
+  const other = new BrokerLife({
+    broker: 1,
+    incarnation: "process 1",
+    directoryId: "disk",
+    directories: [],
+    cleanEpoch: -1,
+  });
   other.imageChanged(image);
   other.imageChanged(imageOf({ 1: entry("active", 7) }));
   assert.deepEqual([other.state, other.request()], ["superseded", null]);
@@ -207,7 +286,7 @@ Deno.test("candidacy() needs a free controller's key, a deposed controller decid
     { kind: "controller", broker: 1, incarnation: "x" },
   ]);
   assert.deepEqual(new ControllerState(8, SESSION_MS, 0).decide(image, 10_000), []);
-  const request = { broker: 1, incarnation: "x", directoryId: "disk", cleanEpoch: 1, knownEpoch: 1 };
+  const request = { broker: 1, incarnation: "x", directoryId: "disk", directories: [], cleanEpoch: 1, knownEpoch: 1 };
   assert.equal(startKindOf(request, entry("active", 1)), "clean");
   assert.equal(startKindOf(request, entry("active", 2)), "tail-lost");
   assert.equal(startKindOf({ ...request, directoryId: "other" }, entry("active", 1)), "log-lost");

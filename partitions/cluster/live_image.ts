@@ -4,7 +4,7 @@
  *
  * Always: when listeners are called, the image already says what the change says, and its revision is the change's.
  */
-import { PARTITIONS, TOPICS } from "../metadata/records.ts";
+import { PARTITIONS, SOME_DIRECTORY, TOPICS } from "../metadata/records.ts";
 import { MetadataStoreError, type StoreChange, type StoredEntry } from "../metadata/store/store.ts";
 import type { StoreFollower } from "../metadata/store/store_follower.ts";
 import { ABSENT, type BrokerEntry, type BrokerState, type ClusterImage } from "./cluster_image.ts";
@@ -133,6 +133,16 @@ export class LiveImage implements ClusterImage, Disposable {
 
   isUncleanElectionEnabled(partition: string): boolean {
     return this.#rules.isUncleanElectionEnabled(this.#configs.get(topicIdOf(partition)) ?? NO_CONFIGS);
+  }
+
+  directoryOf(partition: string, broker: number): string | null {
+    const row = this.#partitions.get(partition)?.row;
+    const directory = row?.directories[row.replicas.indexOf(broker)];
+    return directory === undefined || directory === SOME_DIRECTORY ? null : directory;
+  }
+
+  directoriesOf(broker: number): readonly string[] | null {
+    return this.#registrations.get(broker)?.row.directories ?? null;
   }
 
   /** A row of the store as the watch has told it; null for none. */

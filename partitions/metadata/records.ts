@@ -53,6 +53,8 @@ export interface DeletedRow {
 
 /** In place of a `directory.id`: that of a log directory which was offline, so that nobody knew it. Rows of earlier versions mean it. */
 export const SOME_DIRECTORY = ZERO_UUID;
+/** The log directory of a replica that has lost its log, or whose disk has failed. Kafka: DirectoryId.LOST. */
+export const LOST_DIRECTORY = "AAAAAAAAAAAAAAAAAAAAAQ";
 
 /** A group's row. */
 export interface GroupRow {

@@ -45,6 +45,11 @@ export class DirectoryPlacement {
     return replicas.map((id) => id === nodeId ? this.idOf(directory) : ZERO_UUID);
   }
 
+  /** Whether no directory is online. */
+  get isEmpty(): boolean {
+    return this.#ids.every((id) => id === null);
+  }
+
   /** Whether every directory is online. */
   get isComplete(): boolean {
     return !this.#ids.includes(null);

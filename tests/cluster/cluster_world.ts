@@ -110,7 +110,8 @@ export class ClusterWorld implements Surroundings {
     const disk = this.#disks[id]!;
     const { directoryId, cleanEpoch, checkpoints } = disk;
     disk.cleanEpoch = -1;
-    const request: ProcessIdentity = { broker: id, incarnation: `${++this.#processes}`, directoryId, cleanEpoch };
+    const incarnation = `${++this.#processes}`;
+    const request: ProcessIdentity = { broker: id, incarnation, directoryId, directories: [], cleanEpoch };
     const image = this.store.imageAt(Math.max(0, this.store.history.length - this.below(3)));
     const logs = this.logs.map((logsOfPartition) => logsOfPartition[id] as SimulatedLog);
     this.brokers[id] = new SimulatedBroker(this, id, request, image, logs, checkpoints);
@@ -268,7 +269,7 @@ export class ClusterWorld implements Surroundings {
       this.store.write([{ kind: "row", partition: `${partition}`, row }]);
     }
     for (let id = 1; id <= this.brokersCount; id++) {
-      const request = { broker: id, incarnation: `${id}`, directoryId: `disk ${id}`, cleanEpoch: -1 };
+      const request = { broker: id, incarnation: `${id}`, directoryId: `disk ${id}`, directories: [], cleanEpoch: -1 };
       const image = this.store.imageAt(this.store.history.length);
       const logs = this.logs.map((logsOfPartition) => logsOfPartition[id] as SimulatedLog);
       this.brokers[id] = new SimulatedBroker(this, id, request, image, logs, this.#disks[id]!.checkpoints);

@@ -39,6 +39,15 @@ export class SimulatedImage implements ClusterImage {
     return this.minIsr;
   }
 
+  /** A broker has one disk, whose identity is that of its directories as a whole. */
+  directoryOf(): null {
+    return null;
+  }
+
+  directoriesOf(): null {
+    return null;
+  }
+
   isUncleanElectionEnabled(): boolean {
     return this.#isUnclean;
   }

@@ -90,6 +90,7 @@ export class Membership implements MembershipCalls {
       broker: nodeId,
       incarnation,
       directoryId: continuedDirectoryId(image, nodeId, description.directories),
+      directories: description.directories,
       cleanEpoch: options.cleanEpoch,
     };
     this.#member = new BrokerMember({ ...parts, identity, elected: this.#elected });

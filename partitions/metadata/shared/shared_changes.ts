@@ -30,17 +30,18 @@ import {
 import type { GrowthPlan } from "../partition_creation.ts";
 import type { ReassignmentOutcomes, WantedReassignment } from "../partition_reassignment.ts";
 import { handOverPartition, type PartitionHandOver } from "../partition_hand_over.ts";
-import { groupKey, partitionRowKey, SOME_DIRECTORY, topicKey } from "../records.ts";
-import { ABSENT, MetadataRefusedError, type MetadataStore, MetadataStoreError } from "../store/store.ts";
+import { groupKey, LOST_DIRECTORY, partitionRowKey, SOME_DIRECTORY, topicKey } from "../records.ts";
+import { ABSENT, MetadataRefusedError, type MetadataStore } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
 import { OrphanedRows } from "./orphaned_rows.ts";
+import { OwnDirectories } from "./own_directories.ts";
 import { ARRIVES_LATE, SharedCommits } from "./shared_commits.ts";
 import { SharedCreations } from "./shared_creations.ts";
 import { SharedDeletions } from "./shared_deletions.ts";
 import { SharedReassignments } from "./shared_reassignments.ts";
-import { type NamedPartition, SharedImage } from "./shared_image.ts";
-import { compareDirectories, correctRows } from "./shared_loading.ts";
+import { SharedImage } from "./shared_image.ts";
+import { compareDirectories } from "./shared_loading.ts";
 import { SharedTopics } from "./shared_topics.ts";
 import {
   type Alteration,
@@ -87,6 +88,7 @@ export class SharedChanges implements Changes, Disposable {
   readonly #reassignments: SharedReassignments;
   readonly #deleted: DeletedTopics;
   readonly #deletions: SharedDeletions;
+  readonly #ownDirectories: OwnDirectories;
   #orphans: OrphanedRows | null = null;
   #removedAtStart: readonly string[] = [];
   /** Where producer ids continue, when this broker took the last block. */
@@ -102,11 +104,12 @@ export class SharedChanges implements Changes, Disposable {
       image: this.#image,
       beforeCreation: () => this.#saveCheckpoints(),
       afterDeletion: (topics) => this.#clear(topics),
-      homeless: (partitions) => void this.#rehome(partitions),
+      homeless: (partitions) => void this.#ownDirectories.rehome(partitions),
     });
     this.#commits = new SharedCommits({ ...options, topics: this.#topics });
     const shared = { ...this.#parts, commits: this.#commits, limits };
     const brokers = { random, brokers: this.#image.brokers };
+    this.#ownDirectories = new OwnDirectories(shared);
     this.#creations = new SharedCreations({ ...shared, ...brokers });
     this.#reassignments = new SharedReassignments({ ...shared, ...brokers });
     const ownIds = () => this.#ownIds();
@@ -147,6 +150,7 @@ export class SharedChanges implements Changes, Disposable {
   /** Follows no more, because the shards stop. Settles when nothing is published any more. */
   stop(): Promise<void> {
     this.#orphans?.[Symbol.dispose]();
+    this.#ownDirectories[Symbol.dispose]();
     return this.#topics.stop();
   }
 
@@ -158,6 +162,7 @@ export class SharedChanges implements Changes, Disposable {
   /** Follows no more. Idempotent. */
   [Symbol.dispose](): void {
     this.#orphans?.[Symbol.dispose]();
+    this.#ownDirectories[Symbol.dispose]();
     this.#topics[Symbol.dispose]();
   }
 
@@ -244,13 +249,16 @@ export class SharedChanges implements Changes, Disposable {
     return this.#topics.exclusively(async () => {
       const directories = this.#parts.directories();
       if (directories === null) return "kept";
-      const commit = (to: number, at: { topic: TopicImage; place: PartitionImage }) => this.#nameDirectory(to, at);
+      const commit = (to: number, at: { topic: TopicImage; place: PartitionImage }) =>
+        this.#ownDirectories.name(to, at);
       return await exchangeDirectory(move, copy, { ...this.#parts, directories, commit });
     });
   }
 
-  failDirectory(directory: number): Promise<void> {
-    return this.#topics.exclusively(() => this.#publish(this.#parts.table.failDirectory(directory)));
+  async failDirectory(directory: number): Promise<void> {
+    const id = this.#parts.table.directories.idOf(directory);
+    await this.#topics.exclusively(() => this.#publish(this.#parts.table.failDirectory(directory)));
+    void this.#ownDirectories.giveUp(id);
   }
 
   handOverPartition(handOver: PartitionHandOver): Promise<boolean> {
@@ -300,7 +308,7 @@ export class SharedChanges implements Changes, Disposable {
       const entry = follower.rows.get(partitionRowKey(id, partition));
       return entry === undefined ? [] : partitionRowOf(entry).directories;
     }));
-    directories.delete(SOME_DIRECTORY);
+    for (const nowhere of [SOME_DIRECTORY, LOST_DIRECTORY]) directories.delete(nowhere);
     const { name, partitions } = topic;
     const version = table.versionsOf(id).topic;
     return { name, id, version, partitionsCount: partitions.length, directories: [...directories] };
@@ -326,26 +334,6 @@ export class SharedChanges implements Changes, Disposable {
     };
   }
 
-  /** Has the row of a partition name another log directory of this broker. @returns the version of the row */
-  async #nameDirectory(to: number, { topic, place }: { topic: TopicImage; place: PartitionImage }): Promise<number> {
-    const { nodeId, table, follower } = this.#parts;
-    const key = partitionRowKey(topic.id, place.partition);
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const entry = follower.rows.get(key);
-      const row = entry === undefined ? null : partitionRowOf(entry);
-      const index = row?.replicas.indexOf(nodeId) ?? -1;
-      if (entry === undefined || row === null || index < 0) break;
-      const value = JSON.stringify({ ...row, directories: row.directories.with(index, table.directories.idOf(to)) });
-      const transaction = { compare: [{ key, version: entry.version }], set: [{ key, value }] };
-      const result = await this.#commits.commit(transaction);
-      if (result.outcome === "committed") return result.version;
-      if (result.outcome === "refused") throw new MetadataRefusedError(result.refusal.errorMessage);
-      // It need not be applied: nothing is, while the partition is exchanged.
-      if (!await this.#commits.arrived(transaction, result.keys)) break;
-    }
-    throw new MetadataRefusedError("The partition has changed meanwhile");
-  }
-
   /** Removes what this broker has of topics that every shard has closed. */
   async #clear(topics: readonly TopicImage[]): Promise<void> {
     const here = topics.flatMap((topic) => {
@@ -355,22 +343,6 @@ export class SharedChanges implements Changes, Disposable {
     if (here.length > 0) await this.#deleted.clear(here);
     const ids = new Set(here.map(({ id }) => id));
     for (const { id } of topics) if (!ids.has(id)) this.#deletions.removed(id);
-  }
-
-  /** Other brokers do not know which log directories of this one have failed: it gives new partitions others. */
-  async #rehome(partitions: readonly NamedPartition[]): Promise<void> {
-    const { table, store: { limits } } = this.#parts;
-    if (this.#ownIds().length === 0) return;
-    const next = table.directories.chooser();
-    const corrections = new Map(
-      partitions.map(({ topicId, partition }) => [partitionRowKey(topicId, partition), next()]),
-    );
-    try {
-      await correctRows(corrections, { ...this.#parts, commits: this.#commits, limits });
-    } catch (error) {
-      if (!(error instanceof MetadataStoreError)) return this.#parts.failed(error);
-      this.#parts.report(`New partitions stay offline, because their log directory is: ${error.message}`);
-    }
   }
 
   async #saveCheckpoints(): Promise<void> {

@@ -14,7 +14,7 @@
  */
 import { BROKERS, CONTROLLER, partitionRowOf } from "../../cluster/cluster_rows.ts";
 import { NO_LEADER } from "../../cluster/partition_row.ts";
-import { type BrokerImage, type ImageDelta, isHere, type TopicImage } from "../image.ts";
+import { type BrokerImage, type ImageDelta, isHere, type PartitionImage, type TopicImage } from "../image.ts";
 import { OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import type { Placed } from "../../placement/placement.ts";
 import { partitionsPrefix, type TopicRow } from "../records.ts";
@@ -56,8 +56,8 @@ export interface TakenChanges {
   readonly lost: readonly TopicImage[];
   /** Places that are free once the change is published. */
   readonly left: readonly Placed[];
-  /** Partitions that are new here since the load, in log directories of this broker that are offline. */
-  readonly homeless: readonly NamedPartition[];
+  /** Partitions that need another log directory of this broker. */
+  readonly homeless: readonly HomelessPartition[];
 }
 
 /** A partition, as its key names it. */
@@ -65,6 +65,20 @@ export interface NamedPartition {
   readonly topicId: string;
   readonly partition: number;
 }
+
+/** A partition that has no log directory of this broker that is online. */
+export interface HomelessPartition extends NamedPartition {
+  /** Whether it is new since the load. Otherwise this broker has lost its log. */
+  readonly isNew: boolean;
+}
+
+/** Whether a replica here may begin with an empty log: another broker leads, and nobody counts on what this one had. */
+export function mayBeginAnew(row: LeadRow, nodeId: number): boolean {
+  const { leader, isr, elr = [], lastKnownElr = [] } = row;
+  return leader !== NO_LEADER && leader !== nodeId && ![isr, elr, lastKnownElr].some((list) => list.includes(nodeId));
+}
+
+type LeadRow = Pick<PartitionImage, "leader" | "isr" | "elr" | "lastKnownElr">;
 
 interface TopicPut {
   readonly name: string;
@@ -104,7 +118,7 @@ export class SharedImage {
   #removed: TopicImage[] = [];
   #lost: TopicImage[] = [];
   #left: Placed[] = [];
-  #homeless: NamedPartition[] = [];
+  #homeless: HomelessPartition[] = [];
   #isLoaded = false;
   #areBrokersChanged = false;
 
@@ -305,7 +319,20 @@ export class SharedImage {
     for (const place of left) this.#left.push(place);
     if (left.length > 0) this.#lost.push({ ...topic, partitions: left });
     this.#noteNew(changed, topic.partitions);
+    this.#noteMissing(topic, rows.map(({ partition }) => changed.partitions[partition]));
     this.#note(changed);
+  }
+
+  /** Looks for partitions whose logs this broker has lost, and can fetch again. While a log directory is offline, it may have them yet. */
+  #noteMissing({ id, partitions: known }: TopicImage, partitions: readonly (PartitionImage | undefined)[]): void {
+    const { nodeId } = this.#parts;
+    if (!this.#isRegistered || !this.#table.directories.isComplete) return;
+    for (const place of partitions) {
+      const last = place === undefined ? undefined : known[place.partition];
+      if (place === undefined || last === undefined || !isHere(last) || !isHere(place)) continue;
+      if (place.directory !== OFFLINE_DIRECTORY || !mayBeginAnew(place, nodeId)) continue;
+      this.#homeless.push({ topicId: id, partition: place.partition, isNew: false });
+    }
   }
 
   /** The row as it is shown: without this broker as leader while this process is not registered. */
@@ -327,6 +354,7 @@ export class SharedImage {
       const topic = this.#table.image.topicById(topicId);
       if (topic !== undefined) this.#show(topic, [...rows.values()].sort((a, b) => a.partition - b.partition));
     }
+    for (const topic of this.#table.image.topics()) this.#noteMissing(topic, topic.partitions);
   }
 
   #note(topic: TopicImage): void {
@@ -342,7 +370,7 @@ export class SharedImage {
       if (last !== undefined && (last === place || last.replicas.includes(this.#parts.nodeId))) continue;
       if (!isHere(place)) crowded += place.replicas.includes(this.#parts.nodeId) ? 1 : 0;
       else if (this.#isLoaded && place.directory === OFFLINE_DIRECTORY) {
-        this.#homeless.push({ topicId: id, partition: place.partition });
+        this.#homeless.push({ topicId: id, partition: place.partition, isNew: true });
       }
     }
     if (crowded === 0) return;

@@ -8,11 +8,13 @@
  *   <topic>-<n> of a deleted topic                       deleted/<id> names its directory     removed, durably; then the row is told
  *   <topic>-<n> otherwise                                another topic, or not here           renamed to …-stray and reported
  *   nothing, its log directory is offline or gone        it is here                           offline
- *   nothing, but the checkpoints say it had records      it is here                           offline, with a sentence
+ *   nothing, but the checkpoints say it had records      it is here, and nowhere else         offline, with a sentence
+ *   the same                                             it is here, and elsewhere            offline; its row says that it is lost
  *   nothing                                              it is here                           a new, empty log
  *
  * Always: no directory is removed but one that the store says to remove: one load may be wrong. No partition that has lost its directory
- * begins anew: its leader would answer that there never were records.
+ * begins anew as long as it counts as in sync, or may lead: it would answer that there never were records. Afterwards another broker has
+ * the records, and it is rehomed (shared_image.ts).
  *
  * Leader epochs stay as they are: in a cluster only elections begin a leadership. Nothing is adopted.
  * Source: Kafka's LogManager (isStrayReplica, loadLog), BrokerLifecycleManager (KIP-858).
@@ -23,7 +25,7 @@ import type { FoundDirectory, PartitionDirectories, PartitionIdentity } from "..
 import { sentenceOfDisk } from "../changes/disk_refusals.ts";
 import { finishMoves } from "../controller_loading.ts";
 import { FoundDirectories } from "../found_directories.ts";
-import { partitionRowKey, SOME_DIRECTORY, type TopicRow, type Versioned } from "../records.ts";
+import { LOST_DIRECTORY, partitionRowKey, SOME_DIRECTORY, type TopicRow, type Versioned } from "../records.ts";
 import { type Assignment, type Comparison, MetadataStoreError, type StoreLimits } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import { CLUSTER_METADATA_TOPIC } from "../topic_names.ts";
@@ -117,15 +119,27 @@ export async function compareDirectories(
   const corrections = new Map<string, string>();
   const missing: NamedPartition[] = [];
   const homeless = new Map<string, string[]>();
+  const lost: string[] = [];
+  const isFound = new Set(kept.map(({ topic, partition }) => `${topic}-${partition}`));
   for (const { topic, topicId, partition, row } of rows.hosted()) {
     const stored = row.directories[row.replicas.indexOf(parts.nodeId)] as string;
-    const isKnown = stored !== SOME_DIRECTORY;
-    const id = found.of(`${topic}-${partition}`, isKnown ? row : { ...row, directories: undefined });
+    const name = `${topic}-${partition}`;
+    if (stored === LOST_DIRECTORY && !isFound.has(name)) {
+      lost.push(name);
+      continue;
+    }
+    const isKnown = stored !== SOME_DIRECTORY && stored !== LOST_DIRECTORY;
+    const id = found.of(name, isKnown ? row : { ...row, directories: undefined });
     if (id !== stored) corrections.set(partitionRowKey(topicId, partition), id);
     const place = { topic, partition, directory: placement.indexOf(id) };
     if (place.directory < 0) homeless.set(id, homeless.get(id) ?? []);
-    homeless.get(id)?.push(`${topic}-${partition}`);
+    homeless.get(id)?.push(name);
     if (place.directory < 0 || explained.has(nameOf(place)) || !directories.hadRecords(place)) continue;
+    if (row.replicas.length > 1) {
+      corrections.set(partitionRowKey(topicId, partition), LOST_DIRECTORY);
+      lost.push(name);
+      continue;
+    }
     missing.push({ topicId, partition });
     const path = directories.paths[place.directory];
     warnings.push(
@@ -137,6 +151,7 @@ export async function compareDirectories(
     // A directory that is offline has been reported, and may be the one.
     if (!directories.ids.includes(null)) warnings.push(lostDirectory(id, names));
   }
+  if (lost.length > 0) warnings.push(lostLogs(lost));
   await correctRows(corrections, parts);
   const isOurs = ({ directories: ids }: SharedDeletedRow) =>
     ids.length === 0 || ids.some((id) => placement.indexOf(id) >= 0);
@@ -146,11 +161,24 @@ export async function compareDirectories(
 
 /** The sentence about partitions whose log directory this broker does not have. */
 function lostDirectory(id: string, names: readonly string[]): string {
-  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
   return `${
-    names.slice(0, NAMED_MAX).join(", ")
-  }${more}: offline, because the log directory with directory.id ${id}, which has ` +
-    "their records, is not one of this broker's. Bring it back (--data, log.dirs) and start the broker again, or delete the topics";
+    some(names)
+  }: offline, because the log directory with directory.id ${id}, which has their records, is not one of ` +
+    "this broker's. What other brokers have is fetched from them. For the rest, bring it back (--data, log.dirs) and start the " +
+    "broker again, or delete the topics";
+}
+
+/** The sentence about partitions of which other brokers have replicas, too. */
+function lostLogs(names: readonly string[]): string {
+  return `${
+    some(names)
+  }: this broker has lost their logs, and fetches them again from their leaders. Where there is none, bring ` +
+    "the directories back and start the broker again, or delete the topics";
+}
+
+function some(names: readonly string[]): string {
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
+  return `${names.slice(0, NAMED_MAX).join(", ")}${more}`;
 }
 
 /** Removes what the store says to remove, and renames what it does not know. */
@@ -199,12 +227,17 @@ async function* identified(directories: PartitionDirectories): AsyncGenerator<Id
 /**
  * Has rows name other log directories of this broker.
  * @param corrections `directory.id` by key
+ * @param mayCorrect asked about each row as it stands; all by default
  * @throws MetadataStoreError when the store does not answer
  */
-export async function correctRows(corrections: ReadonlyMap<string, string>, parts: SharedLoadingParts): Promise<void> {
+export async function correctRows(
+  corrections: ReadonlyMap<string, string>,
+  parts: SharedLoadingParts,
+  mayCorrect: (key: string, row: ClusterPartitionRow) => boolean = () => true,
+): Promise<void> {
   const { follower, commits, limits } = parts;
   for (let tries = 0; tries < TRIES_MAX; tries++) {
-    const changes = [...corrections].flatMap(([key, id]) => correction(key, id, parts));
+    const changes = [...corrections].flatMap(([key, id]) => correction(key, id, { ...parts, mayCorrect }));
     if (changes.length === 0) return;
     for (const some of chunks(changes, limits)) {
       const transaction = { compare: some.map(({ compare }) => compare), set: some.map(({ set }) => set) };
@@ -223,15 +256,22 @@ export async function correctRows(corrections: ReadonlyMap<string, string>, part
 function correction(
   key: string,
   id: string,
-  { follower, nodeId }: SharedLoadingParts,
+  { follower, nodeId, mayCorrect }: SharedLoadingParts & {
+    mayCorrect: (key: string, row: ClusterPartitionRow) => boolean;
+  },
 ): { readonly compare: Comparison; readonly set: Assignment }[] {
   const entry = follower.rows.get(key);
   if (entry === undefined) return [];
   const row = partitionRowOf(entry);
   const index = row.replicas.indexOf(nodeId);
-  if (index < 0 || row.directories[index] === id) return [];
-  const value = JSON.stringify({ ...row, directories: row.directories.with(index, id) });
+  if (index < 0 || row.directories[index] === id || !mayCorrect(key, row)) return [];
+  const value = JSON.stringify(withDirectory(row, index, id));
   return [{ compare: { key, version: entry.version }, set: { key, value } }];
+}
+
+/** The next row, in which a replica has another log directory. */
+export function withDirectory(row: ClusterPartitionRow, replica: number, id: string): ClusterPartitionRow {
+  return { ...row, directories: row.directories.with(replica, id), partitionEpoch: row.partitionEpoch + 1 };
 }
 
 function nameOf({ topic, partition, directory }: FoundDirectory): string {

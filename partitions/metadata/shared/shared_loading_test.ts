@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { PartitionIdentity } from "../adoption.ts";
 import { ListedDirectories, MemoryStore } from "../controller_testing.ts";
 import { OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
+import { LOST_DIRECTORY } from "../records.ts";
 import { directoryId, Plane, register } from "./shared_testing.ts";
 
 const ID = "MTIzNDU2Nzg5MDEyMzQ1Ng";
@@ -69,7 +70,7 @@ Deno.test("load() has the row name the log directory in which a partition was fo
   assert.deepEqual(places, [1, 1]);
   assert.match(warnings.join(), /t-0 lies in another log directory/);
   const rows = store.rows(`partitions/${ID}/`) as Record<string, unknown>;
-  assert.deepEqual(rows["0"], { ...rowOf(1, A), directories: [B] });
+  assert.deepEqual(rows["0"], { ...rowOf(1, A), directories: [B], partitionEpoch: rowOf(1, A).partitionEpoch + 1 });
 });
 
 Deno.test("load() corrects a row that others change at the same time", async () => {
@@ -85,7 +86,7 @@ Deno.test("load() corrects a row that others change at the same time", async () 
   const { places } = await load(store, { "t-0@1": { topicId: ID } });
   assert.deepEqual(places, [1]);
   const rows = store.rows(`partitions/${ID}/`) as Record<string, { directories: string[]; partitionEpoch: number }>;
-  assert.deepEqual([rows["0"]?.directories, rows["0"]?.partitionEpoch], [[B], 10]);
+  assert.deepEqual([rows["0"]?.directories, rows["0"]?.partitionEpoch], [[B], 11]);
 });
 
 Deno.test("load() renames directories that the cluster does not know here, and removes none of them", async () => {
@@ -132,6 +133,50 @@ Deno.test("load() says once which partitions are offline because their log direc
   assert.equal(warnings.length, 1);
   const said = `t-1, t-2, t-3, t-4, t-5 and 2 more: offline, because the log directory with directory.id ${lost}`;
   assert.ok(warnings[0]?.startsWith(said), warnings[0]);
+});
+
+Deno.test("load() leaves what it has lost to other brokers, and begins it anew when nobody counts on it any more", async () => {
+  const lost = directoryId(1, 9);
+  const several = (isr: readonly number[], directory: string) => ({
+    ...rowOf(2, A),
+    ...{ replicas: [2, 1], isr, directories: [directoryId(2), directory] },
+  });
+  const store = await storeWith([
+    several([2, 1], A), // its directory is gone
+    several([2, 1], lost), // its disk is gone
+    several([2], LOST_DIRECTORY), // the same, noted earlier
+    several([2], LOST_DIRECTORY), // its directory is back
+    { ...several([2], lost), lastKnownElr: [1] }, // nobody else may have it
+  ]);
+  const directories = new ListedDirectories({ "t-3@1": { topicId: ID } }, [A, B]);
+  directories.recorded.add("t-0");
+  const incarnation = "cHJvY2VzcyBhbmQgbW9yZQ";
+  const plane = await Plane.start(store, 1, { directories, incarnation });
+  await plane.catchUp(store);
+  const placesOf = () => plane.shard.topic("t")?.partitions.map(({ directory }) => directory);
+  const namedIn = (partition: number) => {
+    const rows = store.rows(`partitions/${ID}/`) as Record<string, { directories: string[] }>;
+    return rows[partition]?.directories[1];
+  };
+  assert.deepEqual(placesOf(), [-1, -1, -1, 1, -1]);
+  assert.deepEqual([0, 1, 2, 3, 4].map(namedIn), [LOST_DIRECTORY, lost, LOST_DIRECTORY, B, lost]);
+  assert.match(plane.loaded.warnings.join(), /t-0, t-2: this broker has lost their logs, and fetches them again/);
+  // The controller has taken it out of the rows, and registers it.
+  await store.transact({
+    set: [0, 1].map((partition) => ({
+      key: `partitions/${ID}/${partition}`,
+      value: JSON.stringify({ ...several([2], namedIn(partition) ?? ""), partitionEpoch: 9 }),
+    })),
+  });
+  await plane.catchUp(store);
+  assert.deepEqual(placesOf(), [-1, -1, -1, 1, -1], "it is not registered yet");
+  await register(store, 1, { directories: [A, B], incarnation });
+  while ([0, 1, 2].some((partition) => ![A, B].includes(namedIn(partition) ?? ""))) {
+    await plane.catchUp(store);
+    await Promise.resolve();
+  }
+  await plane.catchUp(store);
+  assert.deepEqual(placesOf()?.map((directory) => directory >= 0), [true, true, true, true, false]);
 });
 
 Deno.test("load() removes what a topic left that was deleted meanwhile, flushes that, and then forgets it", async () => {

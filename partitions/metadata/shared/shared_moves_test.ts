@@ -1,6 +1,8 @@
 /** What concerns one broker of a cluster alone: moves between its log directories and shards, and a log directory that fails. */
 import assert from "node:assert/strict";
 import type { FutureCopy } from "../../directory/replica_moves.ts";
+import { createRow } from "../../cluster/partition_row.ts";
+import { LOST_DIRECTORY } from "../records.ts";
 import { OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import { ListedDirectories, MemoryStore } from "../controller_testing.ts";
 import type { PartitionImage, TopicImage } from "../image.ts";
@@ -34,18 +36,29 @@ function copyThat(finish: () => Promise<void> = () => Promise.resolve()): Future
 
 const namesB = ({ directories }: { directories: string[] }) => directories.includes(B);
 
+/** A row of a partition with replicas on both brokers. */
+function rowBetween(partitionEpoch: number) {
+  const row = createRow([1, 2], 1, { isActive: () => true });
+  return { ...row, partitionEpoch };
+}
+
 type Rows = Record<string, { directories: string[]; leaderEpoch: number; minIsr: number; elr: number[] }>;
 
 Deno.test("a partition that moves to another log directory keeps all else of its row, and others see no other place", async () => {
   const { store, first, second, directories, id } = await twoBrokers();
   const { partition } = partitionIn(first, 0);
   const before = (store.rows(`partitions/${id}/`) as Rows)[partition];
-  const places = second.shard.topic("t")?.partitions;
+  const places = second.shard.topic("t")!.partitions;
   assert.equal(await first.changes.exchange({ topicId: id, partition, to: 1 }, copyThat()), "moved");
   for (const plane of [first, second]) await plane.catchUp(store);
-  assert.deepEqual((store.rows(`partitions/${id}/`) as Rows)[partition], { ...before, directories: [B] });
+  assert.deepEqual((store.rows(`partitions/${id}/`) as Rows)[partition], {
+    ...before,
+    directories: [B],
+    partitionEpoch: 1,
+  });
   assert.equal(first.shard.topic("t")?.partitions[partition]?.directory, 1);
-  assert.deepEqual(second.shard.topic("t")?.partitions, places);
+  const seen = places.with(partition, { ...places[partition]!, partitionEpoch: 1 });
+  assert.deepEqual(second.shard.topic("t")?.partitions, seen);
   assert.deepEqual(directories.actions.filter((action) => action.startsWith("exchange")).length, 1);
 });
 
@@ -115,6 +128,24 @@ Deno.test("a log directory that fails takes its partitions offline; those that o
   assert.deepEqual(await first.create({ v: 8 }), ["NONE"]);
   const own = first.shard.topic("v")!.partitions.filter(({ slot }) => slot >= 0).map(({ directory }) => directory);
   assert.deepEqual(own, [0, 0, 0, 0], "this broker knows that it failed");
+});
+
+Deno.test("a log directory that fails is not named any more by rows of partitions that other brokers have, too", async () => {
+  const { store, first, id } = await twoBrokers();
+  const key = `partitions/${id}/0`;
+  const several = { ...rowBetween(0), directories: [B, directoryId(2)] };
+  await store.transact({ set: [{ key, value: JSON.stringify(several) }] });
+  await first.catchUp(store);
+  await first.controller.failDirectory(1);
+  const lost = { ...several, directories: [LOST_DIRECTORY, directoryId(2)], partitionEpoch: 1 };
+  while (store.entries.get(key)?.value === JSON.stringify(several)) await Promise.resolve();
+  await first.catchUp(store);
+  assert.deepEqual((store.rows(`partitions/${id}/`) as Record<string, unknown>)[0], lost);
+  // While the disk is away, it may have the records: the replica does not begin anew.
+  await store.transact({ set: [{ key, value: JSON.stringify({ ...lost, isr: [2], leader: 2, partitionEpoch: 2 }) }] });
+  await first.catchUp(store);
+  assert.deepEqual((store.rows(`partitions/${id}/`) as Rows)[0]?.directories[0], LOST_DIRECTORY);
+  assert.equal(first.shard.topic("t")?.partitions[0]?.directory, OFFLINE_DIRECTORY);
 });
 
 Deno.test("a partition moves to another shard while the store does not answer, and not in the middle of a change", async () => {

@@ -15,7 +15,7 @@ import { PARTITIONS, TOPICS } from "../records.ts";
 import type { StoreChange } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { TopicTable } from "../topic_table.ts";
-import type { NamedPartition, SharedImage, TakenChanges } from "./shared_image.ts";
+import type { HomelessPartition, SharedImage, TakenChanges } from "./shared_image.ts";
 
 /** Changed rows that are published together: thrice what one transaction of etcd has. More of them would keep the shards' turns long. */
 const PUBLISHED_ROWS_MAX = 400;
@@ -31,8 +31,8 @@ export interface SharedTopicsParts {
   readonly beforeCreation: () => Promise<void>;
   /** Called when every shard has closed the logs of topics that were removed, or of those of their partitions that were removed here. */
   readonly afterDeletion: (topics: readonly TopicImage[]) => Promise<void>;
-  /** Called when new partitions were published whose log directory on this broker is offline. */
-  readonly homeless: (partitions: readonly NamedPartition[]) => void;
+  /** Called when partitions were published that need another log directory of this broker. */
+  readonly homeless: (partitions: readonly HomelessPartition[]) => void;
   /** The shards cannot be told any more. */
   readonly failed: (error: unknown) => void;
 }

@@ -194,8 +194,9 @@ Deno.test("a broker that imported its topics leads them again once it is registe
       ...{ revision: 1, controllerEpoch: 1, configuredMinIsrOf: () => 1, isUncleanElectionEnabled: () => false },
       brokers: new Map([[1, broker]]),
       partitions: new Map([["p", { row: from, version: 1 }]]),
+      ...{ directoryOf: () => null, directoriesOf: () => null },
     };
-    const [repair] = repairs(image, new Map(isStarting ? [[1, "tail-lost"]] : []));
+    const [repair] = repairs(image, new Map(isStarting ? [[1, { kind: "tail-lost", directories: [] }]] : []));
     return { ...from, ...repair?.row };
   };
   const fenced = repaired(row, "fenced", true);

@@ -10,7 +10,7 @@ import { buildBatch } from "../../record_batch_builder.ts";
 import { produceTo } from "../../topic_requests.ts";
 import { temporaryDirectory } from "../broker.ts";
 import { interopTest } from "../toolchain.ts";
-import { ClusterRig } from "./cluster_rig.ts";
+import { type ClusterNode, ClusterRig } from "./cluster_rig.ts";
 import { ReplicatedTopic } from "./replicated_topic.ts";
 
 const REBALANCED_SOON = { "leader.imbalance.check.interval.seconds": "1" };
@@ -23,63 +23,77 @@ interopTest({
   async fn(context) {
     using directory = temporaryDirectory();
     await using rig = await ClusterRig.start({ directory: directory.path, overrides: REBALANCED_SOON });
-    const [one, two, three] = [rig.node(1), rig.node(2), rig.node(3)];
     const topic = await ReplicatedTopic.create(rig, "t", { "min.insync.replicas": "2" });
     await topic.whole();
-    await topic.write(one);
-
-    await context.step("killed", async () => {
-      await two.kill();
-      const led = await topic.until("broker 2 leads nothing, and is in no ISR", ({ leaderId, isrNodes }) => {
-        return leaderId > 0 && leaderId !== 2 && !isrNodes.includes(2);
-      });
-      for (const { isrNodes, leaderId, offlineReplicas } of led) {
-        assert.ok(isrNodes.includes(leaderId));
-        assert.deepEqual(offlineReplicas, [2]);
-      }
-      await topic.write(one);
-      await two.start();
-      await topic.whole();
-      await topic.write(two);
-      await topic.allRead(two);
-    });
-
-    await context.step("stopped in order", async () => {
-      const lost = topic.lostConnections;
-      const stopped = three.stop();
-      let hasStopped = false;
-      void stopped.then(() => hasStopped = true);
-      while (!hasStopped) await topic.write(one);
-      assert.equal(await stopped, 0, three.process.outputTail());
-      assert.equal(topic.lostConnections, lost, "every write that a broker took was answered before it stopped");
-      for (const { leaderId, isrNodes } of await topic.partitionsAt(one)) {
-        assert.ok(leaderId > 0 && leaderId !== 3 && !isrNodes.includes(3), "others lead before it has stopped");
-      }
-      await topic.write(two);
-      await three.start();
-      await topic.whole();
-      await topic.write(three);
-      await topic.allRead(three);
-    });
-
-    await context.step("paused", async () => {
-      using client = await KafkaClient.connect(one);
-      one.process.signal("SIGSTOP");
-      const zombie = produceTo(topic.name, 0, buildBatch([{ value: "of the zombie" }]));
-      await client.send(produceRequest, PRODUCE_VERSION, zombie);
-      await topic.until("broker 1 leads nothing", ({ leaderId }) => leaderId > 1, [two, three]);
-      await topic.write(two);
-      one.process.signal("SIGCONT");
-      const answer = await client.receive(produceResponse, PRODUCE_VERSION);
-      const code = answer?.response.responses[0]?.partitionResponses[0]?.errorCode;
-      // It may have appended it before it stood still: then its time is over first.
-      assert.ok(code !== undefined && NOT_ACKNOWLEDGED.includes(code), `a replaced leader answers ${code}`);
-      await topic.whole();
-      await topic.write(one);
-      await topic.allRead(one);
-    });
-
+    await topic.write(rig.node(1));
+    await context.step("killed", () => killed(rig, topic));
+    await context.step("stopped in order", () => stopped(rig, topic));
+    await context.step("paused", () => paused(rig, topic));
+    await context.step("killed, and back with an empty directory", () => emptied(rig, topic));
     await Promise.all(rig.nodes.map((node) => node.stop()));
     topic.assertSameLogs();
   },
 });
+
+async function killed(rig: ClusterRig, topic: ReplicatedTopic): Promise<void> {
+  const two = rig.node(2);
+  await two.kill();
+  const led = await topic.until("broker 2 leads nothing, and is in no ISR", ({ leaderId, isrNodes }) => {
+    return leaderId > 0 && leaderId !== 2 && !isrNodes.includes(2);
+  });
+  for (const { isrNodes, leaderId, offlineReplicas } of led) {
+    assert.ok(isrNodes.includes(leaderId));
+    assert.deepEqual(offlineReplicas, [2]);
+  }
+  await topic.write(rig.node(1));
+  await isBack(two, topic);
+}
+
+async function stopped(rig: ClusterRig, topic: ReplicatedTopic): Promise<void> {
+  const [one, three] = [rig.node(1), rig.node(3)];
+  const lost = topic.lostConnections;
+  const stopped = three.stop();
+  let hasStopped = false;
+  void stopped.then(() => hasStopped = true);
+  while (!hasStopped) await topic.write(one);
+  assert.equal(await stopped, 0, three.process.outputTail());
+  assert.equal(topic.lostConnections, lost, "every write that a broker took was answered before it stopped");
+  for (const { leaderId, isrNodes } of await topic.partitionsAt(one)) {
+    assert.ok(leaderId > 0 && leaderId !== 3 && !isrNodes.includes(3), "others lead before it has stopped");
+  }
+  await topic.write(rig.node(2));
+  await isBack(three, topic);
+}
+
+async function paused(rig: ClusterRig, topic: ReplicatedTopic): Promise<void> {
+  const [one, two, three] = [rig.node(1), rig.node(2), rig.node(3)];
+  using client = await KafkaClient.connect(one);
+  one.process.signal("SIGSTOP");
+  const zombie = produceTo(topic.name, 0, buildBatch([{ value: "of the zombie" }]));
+  await client.send(produceRequest, PRODUCE_VERSION, zombie);
+  await topic.until("broker 1 leads nothing", ({ leaderId }) => leaderId > 1, [two, three]);
+  await topic.write(two);
+  one.process.signal("SIGCONT");
+  const answer = await client.receive(produceResponse, PRODUCE_VERSION);
+  const code = answer?.response.responses[0]?.partitionResponses[0]?.errorCode;
+  // It may have appended it before it stood still: then its time is over first.
+  assert.ok(code !== undefined && NOT_ACKNOWLEDGED.includes(code), `a replaced leader answers ${code}`);
+  await topic.whole();
+  await topic.write(one);
+  await topic.allRead(one);
+}
+
+/** More of it in cluster_lost_logs_test.ts. */
+async function emptied(rig: ClusterRig, topic: ReplicatedTopic): Promise<void> {
+  const { dataDir } = rig.node(2);
+  await rig.node(2).kill();
+  for (const { name } of Deno.readDirSync(dataDir)) Deno.removeSync(`${dataDir}/${name}`, { recursive: true });
+  await isBack(rig.node(2), topic);
+}
+
+async function isBack(node: ClusterNode, topic: ReplicatedTopic): Promise<void> {
+  await node.start();
+  await topic.whole();
+  await topic.write(node);
+  await topic.allRead(node);
+}

@@ -74,6 +74,11 @@ export class ReplicatedTopic {
     return [...topic?.partitions ?? []].sort((a, b) => a.partitionIndex - b.partitionIndex);
   }
 
+  /** Its id. */
+  async idAt(node: { readonly port: number }): Promise<string> {
+    return (await metadataOf(node, [this.name])).topics[0]?.topicId ?? "";
+  }
+
   /** Waits until every broker that is given says something of all partitions. @returns what the first one says */
   async until(
     what: string,
