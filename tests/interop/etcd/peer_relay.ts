@@ -73,7 +73,7 @@ export class PeerRelay implements AsyncDisposable {
 }
 
 /** The process that has the connection between two ports of 127.0.0.1, at its first end. */
-function processOf({ from, to }: { from: number; to: number }, pids: readonly number[]): number | null {
+export function processOf({ from, to }: { from: number; to: number }, pids: readonly number[]): number | null {
   const addressOf = (port: number) => `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   const rows = Deno.readTextFileSync("/proc/net/tcp").split("\n").map((line) => line.trim().split(/\s+/));
   // Ended connections from the same port may be listed too.

@@ -39,6 +39,7 @@ export async function runFaults(context: Deno.TestContext, run: FaultRun): Promi
       etcdMembers: ETCD_MEMBERS,
       ...run.network,
       overrides: {
+        ...run.overrides,
         "broker.session.timeout.ms": String(sessionMs),
         "broker.heartbeat.interval.ms": String(heartbeatMs),
         "offsets.topic.num.partitions": "3",

@@ -181,6 +181,7 @@ async function begin(
   };
 }
 
-function nameOf({ nodeId }: RigNode): string {
+/** Name of a broker on the network. */
+export function nameOf({ nodeId }: Pick<RigNode, "nodeId">): string {
   return `broker-${nodeId}`;
 }
