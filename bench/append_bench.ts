@@ -38,7 +38,9 @@ const options = { leaderEpoch: 0, nowMs };
 const everything = { maxBytes: 1024 * 1024, maxOffset: toOffset(2 ** 52), atLeastOne: true };
 
 function dropClosedSegments(log: Log): 0 {
-  for (const path of log.deleteOldestSegments(log.segments().length - 1)) linuxFileSystem.remove(path);
+  for (let left = log.segments().length; left > 1; left--) {
+    for (const path of log.deleteOldestSegment()) linuxFileSystem.remove(path);
+  }
   return 0;
 }
 

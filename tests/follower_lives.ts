@@ -261,7 +261,7 @@ export class FollowerLives {
     else if (dice < 82) this.#flush === null ? this.#flush = this.#open.beginFlush() : this.#endFlush();
     else if (dice < 90) this.#directory.checkpoint(this.#open, this.#random() < 0.3);
     else if (dice < 93) this.#moveLogStart();
-    else if (dice < 95) this.#unlinkable.push(...this.#open.deleteOldestSegments(this.#open.removableSegments));
+    else if (dice < 95 && this.#open.maySegmentBeDeleted) this.#unlinkable.push(...this.#open.deleteOldestSegment());
     else if (dice < 97) { for (const path of this.#unlinkable.splice(0)) this.#fs.remove(path); }
     else this.#move();
   }

@@ -66,7 +66,7 @@ function workload(fs: FileSystem, config: LogConfig, witness: Witness): void {
     if (i === 9) assert.ok(log.roll(TEST_TIMESTAMP)); // the segment was flushed while it was active
     if (i === 17) {
       witness.logStartOffset = log.segments()[1]!.baseOffset;
-      for (const path of log.deleteOldestSegments(1)) fs.remove(path);
+      for (const path of log.deleteOldestSegment()) fs.remove(path);
     }
   }
   assert.ok(log.close({ clean: true }));

@@ -190,7 +190,7 @@ class Scene {
 
   #deleteSegment(): void {
     this.#try("a deletion", (log) => {
-      const paths = attempt(() => log.deleteOldestSegments(1));
+      const paths = attempt(() => log.deleteOldestSegment());
       for (const path of paths ?? []) attempt(() => this.faulty.fileSystem.remove(path));
       return paths !== undefined;
     });

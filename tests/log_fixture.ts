@@ -88,6 +88,14 @@ export function append(
   });
 }
 
+/** Deletes the oldest segments, each durably before the next one. @returns paths of the renamed files */
+export function deleteSegments(log: Log, count: number): string[] {
+  return Array.from({ length: count }, () => {
+    assert.ok(log.flush());
+    return log.deleteOldestSegment();
+  }).flat();
+}
+
 /** Records with values of a size; `timestamp` for all of them. */
 export function recordsOf(count: number, valueBytes: number, timestamp = TEST_TIMESTAMP): TestRecord[] {
   return Array.from({ length: count }, () => ({ value: new Uint8Array(valueBytes).fill(120), timestamp }));

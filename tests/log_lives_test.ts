@@ -233,6 +233,10 @@ class Lives {
         areFlushed && request.directories.every((path) => this.#fs.syncDirectory(path)) ? "flushed" : "failed",
       );
     }
+    this.#flushAll(log);
+  }
+
+  #flushAll(log: Log): void {
     assert.ok(log.flush());
     this.#flushed = log.logEndOffset;
   }
@@ -248,8 +252,12 @@ class Lives {
     if (this.#random() < 0.7) this.#logStartOffset = log.logStartOffset;
   }
 
+  /** Removes segments below the log start, which the checkpoint has later. */
   #deleteSegments(log: Log): void {
-    for (const path of log.deleteOldestSegments(log.segmentsBelowStart)) this.#fs.remove(path);
+    while (log.segmentsBelowStart > 0) {
+      if (!log.maySegmentBeDeleted) this.#flushAll(log);
+      for (const path of log.deleteOldestSegment()) this.#fs.remove(path);
+    }
     this.#logStartOffset = log.logStartOffset;
   }
 

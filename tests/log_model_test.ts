@@ -7,7 +7,15 @@ import { type Offset, toOffset } from "../storage/base/units.ts";
 import type { LogConfig } from "../storage/log/log_config.ts";
 import { Log } from "../storage/log/log.ts";
 import { type FileSystem, linuxFileSystem } from "../storage/sys/file_system.ts";
-import { findByTime, findInconsistencies, logOptions, readAll, testConfig, TestDirectory } from "./log_fixture.ts";
+import {
+  deleteSegments,
+  findByTime,
+  findInconsistencies,
+  logOptions,
+  readAll,
+  testConfig,
+  TestDirectory,
+} from "./log_fixture.ts";
 import { buildBatch, inMemory, TEST_TIMESTAMP, type TestRecord } from "./record_batch_builder.ts";
 import { chooseSeed } from "./interop/random.ts";
 
@@ -161,7 +169,7 @@ class ModelledLog {
 
   #deleteOldest(): void {
     const count = this.#below(this.#log.segments().length);
-    for (const path of this.#log.deleteOldestSegments(count)) this.#fs.remove(path);
+    for (const path of deleteSegments(this.#log, count)) this.#fs.remove(path);
     this.#start = this.#log.logStartOffset;
     if (this.#flushed < this.#start) this.#flushed = toOffset(this.#start);
   }

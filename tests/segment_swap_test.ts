@@ -11,7 +11,7 @@ import { SystemError } from "../storage/sys/libc.ts";
 import { allocateNative } from "../storage/sys/memory.ts";
 import { writeCompacted } from "./compacted_segments.ts";
 import { Crash, CrashingFileSystem, type Survival } from "./crashing_file_system.ts";
-import { append, openLog, readAll, recordsOf, type StoredBatch, testConfig } from "./log_fixture.ts";
+import { append, deleteSegments, openLog, readAll, recordsOf, type StoredBatch, testConfig } from "./log_fixture.ts";
 import { TEST_TIMESTAMP } from "./record_batch_builder.ts";
 
 const directory = "/logs/topic-0";
@@ -134,7 +134,7 @@ Deno.test("CompactedLog.replaceSegments() refuses segments that the log does not
   assert.equal(refused([baseOf(0), baseOf(2)]), null);
   assert.equal(refused([toOffset(1)]), null);
   assert.equal(refused([baseOf(SEGMENTS - 2), baseOf(SEGMENTS - 1)]), null);
-  log.deleteOldestSegments(2);
+  deleteSegments(log, 2);
   assert.equal(refused([baseOf(0), baseOf(1)]), null);
   assert.ok(refused([baseOf(2), baseOf(3)]) !== null);
 });

@@ -326,9 +326,11 @@ export class StorageLives {
   #removeSegments(): void {
     if (this.#cleaning !== null) return;
     const log = this.#open;
-    const count = log.removableSegments;
-    this.#unlinkable.push(...log.deleteOldestSegments(count));
-    this.counts.removed += count;
+    while (log.maySegmentBeDeleted) {
+      this.#unlinkable.push(...log.deleteOldestSegment());
+      this.counts.removed++;
+      if (this.#random() < 0.5) this.#flushAll();
+    }
   }
 
   #beginCleaning(): void {

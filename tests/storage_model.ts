@@ -157,10 +157,13 @@ export class StorageModel {
     }
   }
 
-  /** Forgets the batches that did not survive and were not durable, or were deleted. A log start that was not durable is forgotten too. */
+  /**
+   * Forgets the batches that did not survive and were not durable, or were deleted. A log start that was not durable is forgotten too: then
+   * all records are back from some offset on, and none is missing behind it.
+   */
   #forgetLost({ batches, logStartOffset, logEndOffset }: ServedLog): void {
     const found = new Set(batches.map(({ baseOffset }) => baseOffset));
-    const mustStay = ({ lastOffset }: DecodedBatch) => lastOffset >= this.decidedStart && lastOffset < this.durableEnd;
+    const mustStay = ({ lastOffset }: DecodedBatch) => lastOffset >= logStartOffset && lastOffset < this.durableEnd;
     this.#batches = this.#batches.filter(({ stored }) => {
       const isKept = found.has(stored.baseOffset) || (mustStay(stored) && stored.lastOffset < logEndOffset);
       if (!isKept) this.#losers.add(stored.producerId);

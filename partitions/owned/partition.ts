@@ -231,12 +231,12 @@ export class Partition {
     return isDone;
   }
 
-  /** Removes the oldest segment, of `log.removableSegments`. @returns paths of the renamed files; null when the disk refused */
+  /** Removes the oldest segment, where `log.maySegmentBeDeleted`. @returns paths of the renamed files; null when the disk refused */
   removeOldestSegment(): string[] | null {
     return this.#removals.removeOldest();
   }
 
-  /** Makes durable what follows the segments below the log start. The owner is told when they may be removed. */
+  /** Makes durable what the removal of the next segment waits for. The owner is told when it may be removed. */
   flushForRemoval(): void {
     this.#removals.wait();
     this.flushLater();

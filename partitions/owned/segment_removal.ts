@@ -7,7 +7,12 @@
  * Always: a segment is removed only after a log start above it was published, and after what follows it in the log is durable: otherwise
  * a loss of power could leave a directory without segments, and offsets would be assigned again. The next start removes renamed files
  * that a stop or crash left (storage/log/leftover_files.ts).
- * Source: Kafka's UnifiedLog.deleteLogStartOffsetBreachedSegments, which waits for the next check of retention.
+ *
+ * A partition's next segment waits until the removal before it is durable, for the log start may not be written down yet, and a loss of
+ * power keeps renames in any order: the oldest segment would be back, and served, with a gap behind it. One removal, as an interval of
+ * retention usually brings, waits for nothing; each further one takes a flush that nobody else waits for.
+ * Source: Kafka's UnifiedLog.deleteLogStartOffsetBreachedSegments, which waits for the next check of retention. Kafka renames without a
+ * flush, and writes the log start down once a minute.
  */
 import type { Clock, RenamedDirectory } from "../../storage/mod.ts";
 import type { Partition } from "./partition.ts";
@@ -87,17 +92,16 @@ export class SegmentRemoval {
         this.#slots.delete(slot); // the end of the cleaning notes it again
         continue;
       }
-      let isRefused = false;
-      for (; room > 0 && !isRefused && (partition?.log.removableSegments ?? 0) > 0; room--) {
-        const renamed = partition?.removeOldestSegment() ?? null;
-        isRefused = renamed === null;
-        if (renamed !== null) this.#unlinkAt(nowMs + (partition?.config.fileDeleteDelayMs ?? 0), renamed);
-        if (this.#clock.monotonicMs() >= endMs) room = 1;
-      }
-      if (room === 0 && !isRefused && (partition?.log.removableSegments ?? 0) > 0) return;
-      // Done, or refused by the disk. In that case the next check of retention tries again.
       this.#slots.delete(slot);
-      if (!isRefused && (partition?.log.segmentsBelowStart ?? 0) > 0) partition?.flushForRemoval();
+      if (partition === undefined) continue;
+      if (partition.log.maySegmentBeDeleted) {
+        const renamed = partition.removeOldestSegment();
+        if (renamed === null) continue; // refused by the disk: the next check of retention tries again
+        this.#unlinkAt(nowMs + partition.config.fileDeleteDelayMs, renamed);
+        room--;
+      }
+      if (partition.log.segmentsBelowStart > 0) partition.flushForRemoval();
+      if (room === 0 || this.#clock.monotonicMs() >= endMs) return;
     }
   }
 

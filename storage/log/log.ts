@@ -257,9 +257,13 @@ export class Log implements Disposable {
     return this.#segments.floorIndex(this.#logStartOffset);
   }
 
-  /** Number of segments that `deleteOldestSegments()` may remove: they lie below the log start, and what follows them is durable. */
-  get removableSegments(): number {
-    return this.#segments.floorIndex(toOffset(Math.min(this.#logStartOffset, this.finalBelow)));
+  /**
+   * Whether `deleteOldestSegment()` may remove one: it lies below the log start, and what follows it is durable. So is the removal before it:
+   * a loss of power keeps renames in any order, and must not bring back an older segment without those behind it.
+   */
+  get maySegmentBeDeleted(): boolean {
+    if (this.#durability.unflushed.hasDirectory(this.#options.directory)) return false;
+    return this.#segments.floorIndex(toOffset(Math.min(this.#logStartOffset, this.finalBelow))) > 0;
   }
 
   /** What retention decides by (storage/cleaner/retention.ts). @param highWatermark of the partition */
@@ -277,20 +281,18 @@ export class Log implements Disposable {
   }
 
   /**
-   * Deletes the oldest segments, never the active one; the log start moves with them.
+   * Deletes the oldest segment, never the active one; the log start moves with it. The next flush makes that durable.
    * @returns paths of the renamed files (`.deleted`), to be removed after `file.delete.delay.ms`; leases stay valid
-   * @throws SystemError, or the runtime's errors, when a file cannot be renamed; the older segments are deleted then
+   * @throws SystemError, or the runtime's errors, when a file cannot be renamed; another call continues
    */
-  deleteOldestSegments(count: number): string[] {
-    assert(count < this.#segments.length, "the active segment stays");
-    const paths: string[] = [];
-    for (let i = 0; i < count; i++) {
-      const segment = this.#segments.first;
-      this.incrementLogStartOffset(this.#segments.at(1).baseOffset);
-      for (const path of markDeleted(this.#options.fs, segment)) paths.push(path);
-      this.#segments.shift().retire();
-      this.#producers.snapshots.remove(segment.baseOffset);
-    }
+  deleteOldestSegment(): string[] {
+    assert(this.#segments.length > 1, "the active segment stays");
+    const segment = this.#segments.first;
+    this.incrementLogStartOffset(this.#segments.at(1).baseOffset);
+    this.#durability.unflushed.addDirectory(this.#options.directory);
+    const paths = markDeleted(this.#options.fs, segment);
+    this.#segments.shift().retire();
+    this.#producers.snapshots.remove(segment.baseOffset);
     return paths;
   }
 

@@ -235,7 +235,7 @@ Deno.test("segments that were set aside stay: later starts, rolls, deletions and
   {
     using log = killed.open();
     while (log.logEndOffset < 120) append(log, recordsOf(2, 90));
-    for (const path of log.deleteOldestSegments(1)) Deno.removeSync(path);
+    for (const path of log.deleteOldestSegment()) Deno.removeSync(path);
   }
   // The segments of the second generation have the bases of the first.
   killed.tear(1, 3);

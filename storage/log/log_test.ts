@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import {
   append,
   batchesIn,
+  deleteSegments,
   findInconsistencies,
   openLog,
   readAll,
@@ -161,7 +162,7 @@ Deno.test("Log keeps a lent descriptor open until it is released, also after ret
   const again = log.read(toOffset(0), everything).slice!;
   const active = log.read(toOffset(78), everything).slice!;
   assert.equal(first.leaseId, again.leaseId);
-  for (const path of log.deleteOldestSegments(1)) linuxFileSystem.remove(path);
+  for (const path of log.deleteOldestSegment()) linuxFileSystem.remove(path);
   assert.equal(log.logStartOffset, log.segments()[0]!.baseOffset);
   log.release(again.leaseId);
   linuxFileSystem.remove(log.remove().path);
@@ -224,14 +225,14 @@ Deno.test("Log.endFlush() takes the log offline when the flush failed", () => {
   assert.equal(log.close({ clean: true }), false, "it must not count as a clean stop");
 });
 
-Deno.test("Log.deleteOldestSegments() renames files and moves the log start, also across a reopening", () => {
+Deno.test("Log.deleteOldestSegment() renames files and moves the log start, also across a reopening", () => {
   using directory = new TestDirectory();
   const config = { ...testConfig, segmentBytes: 5_000 };
   {
     using log = openLog(directory.partition, { config });
     for (let i = 0; i < 40; i++) append(log, recordsOf(2, 200));
     const [, second, third] = log.segments();
-    const paths = log.deleteOldestSegments(2);
+    const paths = deleteSegments(log, 2);
     assert.equal(paths.length, 6);
     assert.ok(paths.every((path) => path.endsWith(".deleted") && linuxFileSystem.modifiedMs(path) !== null));
     assert.equal(log.logStartOffset, third!.baseOffset);

@@ -28,6 +28,11 @@ export class Unflushed {
     return this.#directories.size + this.#files.size === 0;
   }
 
+  /** Whether changes of a directory's entries may not be durable. */
+  hasDirectory(path: string): boolean {
+    return this.#directories.has(path);
+  }
+
   /** Adds a directory whose entries changed. */
   addDirectory(path: string): void {
     this.#directories.set(path, ++this.#changes);

@@ -11,6 +11,7 @@ import {
   producersOf,
 } from "../../../tests/leader_batches.ts";
 import {
+  deleteSegments,
   filesIn,
   findByTime,
   findInconsistencies,
@@ -117,7 +118,7 @@ Deno.test("Log.truncateTo() below the log start moves it, and below the first se
   log.incrementLogStartOffset(toOffset(34));
   assert.ok(log.roll(TEST_TIMESTAMP));
   assert.ok(log.flush());
-  log.deleteOldestSegments(log.removableSegments);
+  deleteSegments(log, log.segmentsBelowStart);
   const { refusal } = log.truncateTo(toOffset(3));
   assert.deepEqual([refusal, log.logStartOffset, log.logEndOffset, log.latestLeaderEpoch], [null, 3, 3, -1]);
 });
@@ -128,7 +129,7 @@ Deno.test("Log.truncateTo() keeps producers whose batches were deleted, also whe
   follow(log, history);
   assert.ok(log.roll(TEST_TIMESTAMP) && log.flush());
   log.incrementLogStartOffset(toOffset(END));
-  log.deleteOldestSegments(log.removableSegments);
+  deleteSegments(log, log.segmentsBelowStart);
   follow(log, [leaderBatch({ baseOffset: END + 3, epoch: 3 })]);
   assert.equal(log.truncateTo(toOffset(END + 4)).refusal, null);
   assert.deepEqual([log.logEndOffset, log.segments().length], [END + 3, 1]);

@@ -1,6 +1,6 @@
 /** Tests of a log's producers after a reopening: a retry is distinguished from a new batch for every log start. */
 import { strict as assert } from "node:assert";
-import { append, openLog, recordsOf, testConfig, TestDirectory } from "../../../tests/log_fixture.ts";
+import { append, deleteSegments, openLog, recordsOf, testConfig, TestDirectory } from "../../../tests/log_fixture.ts";
 import { type Offset, toOffset } from "../../base/units.ts";
 import type { Log } from "../log.ts";
 
@@ -45,7 +45,7 @@ Deno.test("Log.open() knows the producer's batches of the last segment when the 
     const first = openLog(directory.partition, { config });
     for (let i = 0; i < BATCHES; i++) send(first, i);
     first.incrementLogStartOffset(first.logEndOffset);
-    for (const path of first.deleteOldestSegments(first.segmentsBelowStart)) Deno.removeSync(path);
+    for (const path of deleteSegments(first, first.segmentsBelowStart)) Deno.removeSync(path);
     logStartOffset = first.logStartOffset;
     assert.equal(first.close({ clean: cleans[0]! }), true);
     const second = openLog(directory.partition, { config, cleanShutdown: cleans[0]!, logStartOffset });
