@@ -4,9 +4,9 @@
  *
  *   batch ─► checks ─► known producer's duplicate? ─► epoch noted ─► roll? ─► stamped ─► one write ─► log end moves
  *
- * A batch of another leader keeps its offsets and its epoch:
+ * Batches of another leader keep their offsets and their epochs:
  *
- *   checked batch ─► epoch noted ─► roll? ─► one write ─► log end moves ─► producers
+ *   checked batches of one epoch ─► epoch noted ─► roll? ─► one write ─► log end moves ─► producers
  *
  * Must always hold: every offset is assigned once, in order. A refused append changes nothing that is read. An append as a leader
  * allocates its result and nothing else.
@@ -31,6 +31,18 @@ import type { ProducerStateManager } from "./producers/producer_state_manager.ts
 import { storageFailure } from "./storage_failure.ts";
 
 const transcodeLimits = { contentBytesMax: CONTENT_BYTES_MAX, allocate: allocateNative };
+
+/** Batches of the leader that lie one behind the other and are written at once. */
+export interface ReplicatedRun {
+  /** Of the first one. */
+  readonly start: number;
+  /** Of all. */
+  readonly bytes: number;
+  /** Number of batches. */
+  readonly count: number;
+  /** Wall-clock time in ms. */
+  readonly nowMs: number;
+}
 
 /** The write side of one log. */
 export class LogAppends {
@@ -123,13 +135,26 @@ export class LogAppends {
   }
 
   /**
-   * Writes a batch of the leader at the end, as it is.
-   * @param start a whole, sound batch that does not begin below the log end (follower/follower_appends.ts)
+   * Whether a batch of the leader is written together with those before it: of one epoch, into one segment that is not empty. A marker, with
+   * which the index of transactions grows, is written alone.
+   */
+  continues(memory: NativeMemory, start: number, run: ReplicatedRun): boolean {
+    const { view } = memory;
+    if (batches.partitionLeaderEpoch(view, start) !== batches.partitionLeaderEpoch(view, run.start)) return false;
+    if (batches.isControl(view, start) || batches.isControl(view, run.start)) return false;
+    const { active } = this.#segments;
+    this.#describeReplicated(view, start, run.nowMs);
+    return active.logFileBytes > 0 && !active.shouldRoll(this.#batch, this.#config, run.bytes);
+  }
+
+  /**
+   * Writes batches of the leader at the end, as they are.
+   * @param run whole, sound batches with rising offsets, the first one not below the log end (follower/follower_appends.ts)
    * @returns the cause when the disk refused; the log is unchanged then
    */
-  appendReplicated(memory: NativeMemory, start: number, nowMs: number): string | null {
+  appendReplicated(memory: NativeMemory, run: ReplicatedRun): string | null {
     try {
-      return this.#appendReplicated(memory, start, nowMs);
+      return this.#appendReplicated(memory, run);
     } catch (error) {
       return storageFailure(error);
     }
@@ -198,23 +223,33 @@ export class LogAppends {
     return acceptedAppend(stamp.baseOffset, batch.lastOffset, appendTimeMs);
   }
 
-  #appendReplicated(memory: NativeMemory, start: number, nowMs: number): string | null {
+  #appendReplicated(memory: NativeMemory, { start, bytes, count, nowMs }: ReplicatedRun): string | null {
     const { view } = memory;
     const batch = this.#batch;
     const baseOffset = batches.baseOffset(view, start);
+    this.#describeReplicated(view, start, nowMs);
+    this.#epochs.follow(batches.partitionLeaderEpoch(view, start), baseOffset, this.#unflushed);
+    if (this.#rolls.isDue) this.#rolls.clear(); // a roll at this batch's offset might not fit to what is left
+    if (this.#segments.active.shouldRoll(batch, this.#config)) this.roll(nowMs, baseOffset);
+    const { active } = this.#segments;
+    const outcome = active.write(memory, start, bytes, count);
+    if (outcome === "damaged") this.#onDamaged(`${DISK_REFUSED}; the torn write could not be cut off`);
+    if (outcome !== "written") return DISK_REFUSED;
+    for (let at = start; at < start + bytes; at += batch.bytes) {
+      this.#describeReplicated(view, at, nowMs);
+      active.added(batch);
+      this.#logEndOffset = toOffset(batch.lastOffset + 1);
+      this.#producers.update(view, at);
+    }
+    return null;
+  }
+
+  #describeReplicated(view: DataView, start: number, nowMs: number): void {
+    const batch = this.#batch;
     batch.bytes = batches.batchBytes(view, start);
     batch.lastOffset = batches.lastOffset(view, start);
     batch.maxTimestamp = batches.largestTimestamp(view, start);
     batch.nowMs = nowMs;
-    this.#epochs.follow(batches.partitionLeaderEpoch(view, start), baseOffset, this.#unflushed);
-    if (this.#rolls.isDue) this.#rolls.clear(); // a roll at this batch's offset might not fit to what is left
-    if (this.#segments.active.shouldRoll(batch, this.#config)) this.roll(nowMs, baseOffset);
-    const outcome = this.#segments.active.append(memory, start, batch);
-    if (outcome === "damaged") this.#onDamaged(`${DISK_REFUSED}; the torn write could not be cut off`);
-    if (outcome !== "written") return DISK_REFUSED;
-    this.#logEndOffset = toOffset(batch.lastOffset + 1);
-    this.#producers.update(view, start);
-    return null;
   }
 
   #refuse(cause: string): AppendResult {

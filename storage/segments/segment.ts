@@ -11,8 +11,8 @@
  */
 import { assert } from "../base/assert.ts";
 import { type Offset, RELATIVE_OFFSET_MAX, toFilePosition } from "../base/units.ts";
-import type { LogConfig, SegmentConfig } from "../log/log_config.ts";
-import type { LeasedFile, LogResources, WarmFile } from "../log/log_resources.ts";
+import type { LogConfig } from "../log/log_config.ts";
+import type { LeasedFile, WarmFile } from "../log/log_resources.ts";
 import type { OffsetIndex } from "./offset_index.ts";
 import { type RebuildMode, SegmentIndexes } from "./segment_indexes.ts";
 import { LargestTimestamp } from "./largest_timestamp.ts";
@@ -20,20 +20,10 @@ import { partitionFileName, type SegmentFileKind } from "./segment_names.ts";
 import type { AppendedBatch, IndexedBatches } from "./indexed_batches.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { MappedSegmentWriter, PwriteSegmentWriter, type SegmentWriter, type WriteOutcome } from "./segment_writer.ts";
-import type { FileSystem } from "../sys/file_system.ts";
+import type { SegmentPlace } from "./segment_place.ts";
 import { SystemError } from "../sys/libc.ts";
 import type { NativeMemory } from "../sys/memory.ts";
 import type { TimeIndex } from "./time_index.ts";
-
-/** Where a segment lives and the rules that it follows. */
-export interface SegmentPlace {
-  readonly fs: FileSystem;
-  readonly resources: LogResources;
-  readonly directory: string;
-  readonly config: SegmentConfig;
-  /** Uniform in [0, 1), for the roll jitter. */
-  readonly random: () => number;
-}
 
 /** One segment of a log. */
 export class Segment implements IndexedBatches, LeasedFile, WarmFile {
@@ -92,10 +82,9 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
 
   /** Descriptor of the `.log` file, opened when needed; owned by the segment. @throws SystemError */
   get fd(): number {
-    if (this.#fd < 0) {
-      this.#fd = this.#place.fs.open(this.path(".log"), { write: true });
-      this.#warmUp();
-    }
+    if (this.#fd >= 0) return this.#fd;
+    this.#fd = this.#place.fs.open(this.path(".log"), { write: true });
+    this.#warmUp();
     return this.#fd;
   }
 
@@ -159,11 +148,12 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
   /**
    * Whether the batch belongs into a new segment (LogSegment.shouldRoll): the segment would grow too large, its first
    * batch is too old, an index is full, or the batch's offset is too far from the base.
+   * @param unwrittenBytes of batches that come before it, in a segment that is not empty
    */
-  shouldRoll(batch: AppendedBatch, config: LogConfig): boolean {
+  shouldRoll(batch: AppendedBatch, config: LogConfig, unwrittenBytes = 0): boolean {
     if (batch.lastOffset - this.baseOffset > RELATIVE_OFFSET_MAX) return true;
     if (this.#logFileBytes === 0) return false;
-    if (this.#logFileBytes > config.segmentBytes - batch.bytes) return true;
+    if (this.#logFileBytes + unwrittenBytes > config.segmentBytes - batch.bytes) return true;
     if (this.offsetIndex.isFull || this.timeIndex.isFull) return true;
     const segmentMs = config.compact ? Math.min(config.segmentMs, config.maxCompactionLagMs) : config.segmentMs;
     return this.#waitedMs(batch) > segmentMs - this.#rollJitterMs;
@@ -174,16 +164,27 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
    * @throws SystemError when a file cannot be opened or mapped; the segment is then unchanged
    */
   append(memory: NativeMemory, start: number, batch: AppendedBatch): WriteOutcome {
-    const writer = this.#writer;
-    assert(writer !== null, "batches go to the active segment");
-    // Index room first, bytes second: nothing can fail once the batch is in the file.
-    if (this.#isIndexDue() && !this.#indexes.reserve()) return "refused";
-    const outcome = writer.append(memory, start, batch.bytes, this.#logFileBytes);
-    if (outcome !== "written") return outcome;
+    const outcome = this.write(memory, start, batch.bytes, 1);
+    if (outcome === "written") this.added(batch);
+    return outcome;
+  }
+
+  /** Writes batches that lie one behind the other, for each of which `added()` follows. @param length in bytes @throws as `append()` does */
+  write(memory: NativeMemory, start: number, length: number, batchesCount: number): WriteOutcome {
+    assert(this.#writer !== null, "batches go to the active segment");
+    // Index room first, bytes second: nothing can fail once the batches are in the file.
+    const entries = batchesCount === 1
+      ? Number(this.#isIndexDue())
+      : Math.min(batchesCount, 1 + Math.floor(length / (this.#indexIntervalBytes + 1)));
+    if (entries > 0 && !this.#indexes.reserve(entries)) return "refused";
+    return this.#writer.append(memory, start, length, this.#logFileBytes);
+  }
+
+  /** The batch that begins at `logFileBytes` is in the file: it is indexed. */
+  added(batch: AppendedBatch): void {
     if (this.#logFileBytes === 0) this.#firstBatchTimestamp = batch.maxTimestamp;
     this.indexBatch(batch);
     this.#logFileBytes += batch.bytes;
-    return "written";
   }
 
   /** Writes the index entries for the batch that begins at `logFileBytes`, if they are due; room was reserved. */
@@ -254,7 +255,7 @@ export class Segment implements IndexedBatches, LeasedFile, WarmFile {
 
   /** Indexes the next batch of the file. @throws SystemError when the disk has no room for the index */
   replay(batch: AppendedBatch): void {
-    if (this.#isIndexDue() && !this.#indexes.reserve()) throw this.#indexes.refused();
+    if (this.#isIndexDue() && !this.#indexes.reserve(1)) throw this.#indexes.refused();
     this.indexBatch(batch);
     this.#logFileBytes += batch.bytes;
   }

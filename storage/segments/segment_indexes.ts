@@ -56,7 +56,7 @@ export class SegmentIndexes implements Disposable {
   /** Opens both for appending. @param options empty: existing entries are dropped @throws SystemError also for a full disk */
   openForAppend(options: { empty: boolean }): void {
     if (!this.offsets.openForAppend(options) || !this.times.openForAppend(options)) throw this.refused();
-    this.#mapTogether();
+    this.#mapTogether(1);
   }
 
   /**
@@ -113,12 +113,12 @@ export class SegmentIndexes implements Disposable {
     return !this.times.isFull || largestTimestamp <= this.times.timestampAt(this.times.count - 1);
   }
 
-  /** Makes room for the entries of one batch. @returns false when the disk is full @throws SystemError */
-  reserve(): boolean {
-    // Two time entries: the one that is due, and the one that closing the segment forces, perhaps when no block is free.
-    if (!this.times.reserve(2)) return false;
-    this.#mapTogether();
-    return this.offsets.reserve(1);
+  /** Makes room for the entries of so many batches. @returns false when the disk is full @throws SystemError */
+  reserve(batchesCount: number): boolean {
+    // One time entry more: the one that closing the segment forces, perhaps when no block is free.
+    if (!this.times.reserve(batchesCount + 1)) return false;
+    this.#mapTogether(batchesCount);
+    return this.offsets.reserve(batchesCount);
   }
 
   /**
@@ -162,9 +162,9 @@ export class SegmentIndexes implements Disposable {
     return new SystemError(`allocate room for ${this.offsets.path} and the time index beside it`);
   }
 
-  #mapTogether(): void {
+  #mapTogether(entries: number): void {
     const { offsets, times } = this;
-    if (!offsets.isMapped && !offsets.needsMapping(1)) return;
+    if (!offsets.isMapped && !offsets.needsMapping(entries)) return;
     offsets.mayMap = times.moveToMapping();
     if (!offsets.mayMap && offsets.isMapped) offsets.leaveMapping();
   }

@@ -9,7 +9,8 @@
  */
 import type { Offset } from "../base/units.ts";
 import type { LogConfig } from "../log/log_config.ts";
-import { Segment, type SegmentPlace } from "./segment.ts";
+import { Segment } from "./segment.ts";
+import type { SegmentPlace } from "./segment_place.ts";
 import { segmentFileKinds } from "./segment_names.ts";
 
 /** The rolls of one log. */

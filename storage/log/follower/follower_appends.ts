@@ -2,9 +2,10 @@
  * Appends what a follower has fetched from its leader: whole batches, which keep their offsets, timestamps and leader epochs. Runs on the
  * shard that owns the log.
  *
- *   bytes ─► whole batch? ─► format, length ─► epoch not above the leader's ─► CRC ─► offsets ─► written as it is ─► next batch
+ *   bytes ─► whole batch? ─► format, length ─► epoch not above the leader's ─► CRC ─► offsets ─► next batch
  *             no: end                           no: end
  *
+ * Batches of one epoch that go to one segment are written together, as they are: one write for the batches of an answer, mostly.
  * Batches are taken as they are: control batches, those of transactions, those that compaction has emptied, and of any size.
  * A gap before or inside a batch is that of a compacted log. A batch that begins below the log end is refused.
  *
@@ -13,6 +14,7 @@
  */
 import { crc32c } from "../../records/crc32c.ts";
 import * as batches from "../../records/record_batch.ts";
+import { toOffset } from "../../base/units.ts";
 import type { NativeMemory } from "../../sys/memory.ts";
 import type { LogAppends } from "../log_appends.ts";
 
@@ -55,9 +57,22 @@ export function appendBatches(appends: LogAppends, memory: NativeMemory, fetched
   const { start, length, leaderEpoch, nowMs } = fetched;
   const end = start + length;
   const done = { bytes: 0, batchesCount: 0, hasLaterEpoch: false };
+  const run = { start, bytes: 0, count: 0, nowMs };
+  let nextOffset = appends.logEndOffset;
+  const write = (): string | null => {
+    const cause = run.count === 0 ? null : appends.appendReplicated(memory, run);
+    if (cause === null) {
+      done.bytes += run.bytes;
+      done.batchesCount += run.count;
+    }
+    run.start += run.bytes;
+    run.bytes = run.count = 0;
+    return cause;
+  };
   const refuse = (refusal: FollowerRefusal, cause: string): FollowerAppend => {
-    const message = `Cannot append a batch of the leader at offset ${appends.logEndOffset}: ${cause}`;
-    return { ...done, refusal, message };
+    const failure = write();
+    const message = `Cannot append a batch of the leader at offset ${appends.logEndOffset}: ${failure ?? cause}`;
+    return { ...done, refusal: failure === null ? refusal : "log-offline", message };
   };
   for (let at = start; end - at >= batches.BATCH_STEP_BYTES;) {
     const magic = batches.magic(view, at);
@@ -72,14 +87,18 @@ export function appendBatches(appends: LogAppends, memory: NativeMemory, fetched
     const damage = damageOf(memory, at, bytes);
     if (damage !== null) return refuse("corrupt-batch", damage);
     const baseOffset = batches.baseOffset(view, at);
-    if (baseOffset < appends.logEndOffset) return refuse("unexpected-offset", `it begins at offset ${baseOffset}`);
-    const cause = appends.appendReplicated(memory, at, nowMs);
-    if (cause !== null) return refuse("log-offline", cause);
-    done.bytes += bytes;
-    done.batchesCount++;
+    if (baseOffset < nextOffset) return refuse("unexpected-offset", `it begins at offset ${baseOffset}`);
+    if (run.count > 0 && !appends.continues(memory, at, run)) {
+      const cause = write();
+      if (cause !== null) return refuse("log-offline", cause);
+    }
+    nextOffset = toOffset(batches.lastOffset(view, at) + 1);
+    run.bytes += bytes;
+    run.count++;
     at += bytes;
   }
-  return { ...done, refusal: null, message: "" };
+  const cause = write();
+  return cause === null ? { ...done, refusal: null, message: "" } : refuse("log-offline", cause);
 }
 
 /** The result for batches of which none was appended. */

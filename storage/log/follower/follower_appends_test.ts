@@ -1,10 +1,12 @@
 import { strict as assert } from "node:assert";
 import { CrashingFileSystem } from "../../../tests/crashing_file_system.ts";
 import { describeProducers, follow, leaderBatch, leaderBatches, producersOf } from "../../../tests/leader_batches.ts";
+import { FaultyFileSystem } from "../../../tests/faulty_file_system.ts";
 import { append, findByTime, findInconsistencies, openLog, readAll, recordsOf } from "../../../tests/log_fixture.ts";
 import { filesIn, testConfig, TestDirectory } from "../../../tests/log_fixture.ts";
 import { concatBytes, inMemory, sealBatch, TEST_TIMESTAMP } from "../../../tests/record_batch_builder.ts";
 import { toOffset } from "../../base/units.ts";
+import { linuxFileSystem } from "../../sys/file_system.ts";
 import { crc32c } from "../../records/crc32c.ts";
 import type { Log } from "../log.ts";
 
@@ -49,6 +51,36 @@ Deno.test("Log.appendAsFollower() keeps batches as they are, of any size, with g
     assert.ok(log.close({ clean: true }));
   }
   assert.ok(filesIn(directory.partition).has("leader-epoch-checkpoint"));
+});
+
+Deno.test("Log.appendAsFollower() writes the batches of an answer at once; a marker alone; a refused write leaves all of them out", () => {
+  using directory = new TestDirectory();
+  const disk = new FaultyFileSystem(linuxFileSystem);
+  const batches = leaderBatches(100, { baseOffset: 0, epoch: 1 });
+  const marker = leaderBatch({ baseOffset: 200, epoch: 1, producerId: 7, marker: "abort" });
+  const last = leaderBatches(3, { baseOffset: 201, epoch: 1 });
+  {
+    using log = openLog(directory.partition, { fs: disk.fileSystem });
+    const writesOf = (append: () => unknown) => {
+      const before = disk.callsOf("pwrite");
+      append();
+      return disk.callsOf("pwrite") - before;
+    };
+    follow(log, batches.slice(0, 1)); // the first batch of a segment, and of an epoch
+    assert.equal(writesOf(() => follow(log, batches.slice(1, 50))), 1);
+    disk.refused = { fault: "pwrite", nth: disk.callsOf("pwrite") + 1, count: 1 };
+    const refused = follow(log, batches.slice(50));
+    assert.deepEqual([refused.refusal, refused.batchesCount, log.logEndOffset], ["log-offline", 0, 100]);
+    assert.equal(writesOf(() => follow(log, [...batches.slice(50), marker, ...last])), 3);
+    assert.deepEqual([log.logEndOffset, log.offlineReason], [207, null]);
+    assert.ok(log.close({ clean: true }));
+  }
+  assert.deepEqual(findInconsistencies(directory.partition, { isCleaned: true }), []);
+  using log = openLog(directory.partition);
+  assert.deepEqual(
+    readAll(log, { hasGaps: true }).map(({ bytes }) => bytes),
+    [...batches, marker, ...last].map(({ bytes }) => bytes),
+  );
 });
 
 Deno.test("Log.appendAsFollower() ignores a part of a batch at the end, of any length", () => {
