@@ -1,6 +1,6 @@
 // Load that is limited by the broker, not by the client: requests are built before the clock starts.
 //
-//   wire_load produce -b PORT -t TOPIC -p PARTITIONS -n CONNECTIONS -k IN_FLIGHT -s RECORD_BYTES -r RECORDS_PER_BATCH
+//   wire_load produce -b PORT[,PORT] -t TOPIC -p PARTITIONS -n CONNECTIONS -k IN_FLIGHT -s RECORD_BYTES -r RECORDS_PER_BATCH
 //                     -c RECORDS -a ACKS [-P BROKER_PID] [-B BATCHES] [-f REQUESTS_PER_SECOND] [-d SECONDS]
 //   wire_load fetch   -b PORT -t TOPIC -p PARTITIONS -n CONNECTIONS -c RECORDS -m MAX_BYTES [-P BROKER_PID]
 //   wire_load floor   -c ROUND_TRIPS      100 bytes to another process and back over loopback: the lower bound for every broker
@@ -12,6 +12,9 @@
 // RECORDS_PER_BATCH records with values of RECORD_BYTES, and what is counted are the bytes of those values. With -f requests are sent at
 // that rate and no faster, to the connections in turn. With -d the load ends after that time, or with RECORDS.
 //
+// With several ports, the brokers that listen there get the connections in turn, and so the partitions: the topic must have been created
+// so that they lead them in that order, and the number of connections must be a multiple of that of the ports.
+//
 //   gcc -O2 -o wire_load wire_load.c
 
 #define _GNU_SOURCE
@@ -21,15 +24,15 @@
 
 #include "wire.h"
 
-enum { IN_FLIGHT_MAX = 64, ANSWER_BYTES_MAX = 512 };
+enum { IN_FLIGHT_MAX = 64, ANSWER_BYTES_MAX = 512, PORTS_MAX = 16 };
 
 static struct {
-  int port, partitions, connections, in_flight, acks, max_bytes, broker;
+  int ports[PORTS_MAX], ports_count, partitions, connections, in_flight, acks, max_bytes, broker;
   long records;
   double rate, seconds;  // 0: no limit
   const char *topic, *batches;
   struct batch_shape batch;
-} options = {9092, 1, 1, 5, 1, 1 << 20, 0, 1000000, 0, 0, "load", NULL, {100, 1000}};
+} options = {{9092}, 1, 1, 1, 5, 1, 1 << 20, 0, 1000000, 0, 0, "load", NULL, {100, 1000}};
 
 struct producer {
   int fd;
@@ -146,6 +149,8 @@ static void wait_for_work(struct pollfd *polls) {
   }
 }
 
+static int dial_in_turn(int connection) { return dial(options.ports[connection % options.ports_count]); }
+
 static void produce(void) {
   uint8_t **frames = allocate((size_t)options.partitions * sizeof *frames);
   size_t *frame_bytes = allocate((size_t)options.partitions * sizeof *frame_bytes);
@@ -153,7 +158,7 @@ static void produce(void) {
   struct producer *producers = allocate((size_t)options.connections * sizeof *producers);
   struct pollfd *polls = allocate((size_t)options.connections * sizeof *polls);
   for (int i = 0; i < options.connections; i++) {
-    producers[i].fd = polls[i].fd = dial(options.port);
+    producers[i].fd = polls[i].fd = dial_in_turn(i);
     fcntl(producers[i].fd, F_SETFL, O_NONBLOCK);
     producers[i].partition = i % options.partitions;
   }
@@ -223,7 +228,7 @@ static void fetch(void) {
   uint8_t *buffer = allocate(buffer_bytes);
   memset(buffer, 1, buffer_bytes);  // pages are touched before the clock starts
   for (int i = 0; i < options.connections; i++) {
-    consumers[i] = (struct consumer){dial(options.port), i % options.partitions};
+    consumers[i] = (struct consumer){dial_in_turn(i), i % options.partitions};
     polls[i] = (struct pollfd){.fd = consumers[i].fd, .events = POLLIN};
   }
   double bytes = 0;
@@ -273,13 +278,21 @@ static void floor_of_machine(void) {
   report("floor", start, options.records, 100.0 * (double)options.records);
 }
 
+static void read_ports(char *list) {
+  options.ports_count = 0;
+  for (char *word = strtok(list, ","); word != NULL; word = strtok(NULL, ",")) {
+    if (options.ports_count == PORTS_MAX) fail("at most %d ports", PORTS_MAX);
+    options.ports[options.ports_count++] = atoi(word);
+  }
+}
+
 int main(int count, char **words) {
   if (count < 2) fail("usage: wire_load produce|fetch|floor ... (see the head of wire_load.c)");
   optind = 2;
   for (int flag; (flag = getopt(count, words, "b:t:p:n:k:s:r:c:a:m:P:B:f:d:")) > 0;) {
-    long number = flag == 't' || flag == 'B' ? 0 : atol(optarg);
+    long number = flag == 'b' || flag == 't' || flag == 'B' ? 0 : atol(optarg);
     switch (flag) {
-      case 'b': options.port = (int)number; break;
+      case 'b': read_ports(optarg); break;
       case 't': options.topic = optarg; break;
       case 'p': options.partitions = (int)number; break;
       case 'n': options.connections = (int)number; break;
@@ -297,6 +310,7 @@ int main(int count, char **words) {
     }
   }
   if (options.in_flight > IN_FLIGHT_MAX) fail("at most %d requests in flight", IN_FLIGHT_MAX);
+  if (options.ports_count == 0) fail("-b needs a port");
   if (strlen(options.topic) > 200) fail("the topic's name is too long");
   if (strcmp(words[1], "produce") == 0) produce();
   else if (strcmp(words[1], "fetch") == 0) fetch();
