@@ -131,6 +131,9 @@ Deno.test("segments below the log start stay while a log is cleaned, and go afte
   assert.equal(partition.log.segments().length, SEGMENTS);
   assert.ok(shard.partitions.nextDeadlineMs > 0, "nothing is retried in every turn");
   assert.deepEqual(ask(shard, { kind: "end", slot: 0, damage: null }), [{ kind: "nothing" }]);
+  assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [1, 2, 3]);
+  endFlushes(shard);
+  shard.partitions.maintain(5);
   assert.deepEqual(partition.log.segments().map(({ baseOffset }) => baseOffset), [2, 3]);
 });
 
