@@ -104,30 +104,28 @@ interopTest({
     await using rig = await ClusterRig.start({ directory: directory.path, brokers: 2 });
     for (const name of ["other", "seven", "eight", "foreign"]) Deno.mkdirSync(`${directory.path}/${name}`);
     const etcd = ["--etcd", rig.etcd.urls.join(",")];
-    const cases: [name: string, node: ClusterNode, more: string[], said: RegExp][] = [
+    const cases: [name: string, node: ClusterNode, said: RegExp][] = [
       [
         "a broker of this id is alive",
         new ClusterNode(1, `${directory.path}/other`, etcd),
-        [],
         /node\.id that another running process has/,
       ],
-      ["its directory is in use", new ClusterNode(1, directory.path, etcd), [], /is used by another broker/],
+      ["its directory is in use", new ClusterNode(1, directory.path, etcd), /is used by another broker/],
       [
         "no etcd answers",
         new ClusterNode(7, `${directory.path}/seven`, ["--etcd", `http://127.0.0.1:${freePort()}`]),
-        [],
         /etcd/,
       ],
       [
         "others could not reach it",
-        new ClusterNode(8, `${directory.path}/eight`, etcd),
-        ["--override", "listeners=PLAINTEXT://0.0.0.0:0"],
+        new ClusterNode(8, `${directory.path}/eight`, () => [...etcd, "--override", "listeners=PLAINTEXT://0.0.0.0:0"]),
         /advertised\.listeners/,
       ],
     ];
-    for (const [name, node, more, said] of cases) {
+    for (const [name, node, said] of cases) {
       await context.step(name, async () => {
-        const process = node.launch(...more);
+        const process = node.launch();
+        await waitFor("the start ends", () => process.running ? undefined : "ended", 60_000);
         const { code } = await process.status;
         const tail = process.outputTail();
         assert.ok(code === 1 || code === 2, tail);

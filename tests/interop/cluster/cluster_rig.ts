@@ -99,15 +99,14 @@ export class ClusterNode {
     return this.#process?.running ?? false;
   }
 
-  /** Starts its process, and does not wait. @param more arguments behind the usual ones */
-  launch(...more: readonly string[]): RunningProcess {
+  /** Starts its process, and does not wait. */
+  launch(): RunningProcess {
     const outputFile = `${this.dataDir}.${++this.#starts}.txt`;
     const [command = "", ...args] = [
       ...this.place.words,
       ...[Deno.execPath(), "run", "-A", mainProgram],
       ...["--node-id", String(this.nodeId), "--data", this.dataDir, "--shards", "1"],
       ...this.#args(this),
-      ...more,
     ];
     return this.#process = new RunningProcess(command, args, { outputFile });
   }
