@@ -215,8 +215,10 @@ class ModelledRetention {
     this.#start = expected.start;
     this.#jumpedAtCheckMs = this.#clock.jumpedMs;
     this.#nextCheckMs = this.#clock.monotonicMs() + CHECK_MS;
-    this.#flush();
-    this.#turns();
+    do {
+      this.#flush(); // each removal waits for that behind the one before it
+      this.#turns();
+    } while (this.#shard.flushes.length > 0);
     const { log } = this.#partition;
     const { segments } = log.retained(this.#partition.highWatermark);
     const left = segments.map(({ baseOffset, logFileBytes }) => [baseOffset, logFileBytes]);
