@@ -7,8 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { waitFor } from "../../../bench/peer/processes.ts";
-import { wireBatch } from "../../../bench/peer/wire_bytes.ts";
-import { NONE, WireClient } from "../../../bench/peer/wire_client.ts";
+import { WireClient } from "../../../bench/peer/wire_client.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { findCoordinatorRequest, findCoordinatorResponse } from "../../../net/protocol/messages/10_find_coordinator.ts";
 import { createTopicsRequest, createTopicsResponse } from "../../../net/protocol/messages/19_create_topics.ts";
@@ -16,7 +15,8 @@ import { KafkaClient } from "../../kafka_client.ts";
 import type { CoordinatorClient } from "../group_clients.ts";
 import { GroupMember } from "../group_member.ts";
 import { committedOffsets } from "../wire_groups.ts";
-import { type ClusterNode, type ClusterRig, isGone, metadataOf } from "./cluster_rig.ts";
+import { type ClusterNode, type ClusterRig, metadataOf } from "./cluster_rig.ts";
+import { LeaderClients, onGone, runningOf } from "./leader_clients.ts";
 
 const OFFSETS_TOPIC = "__consumer_offsets";
 const FIND_COORDINATOR_VERSION = 4;
@@ -71,12 +71,6 @@ export async function allInSync(rig: ClusterRig, ...topics: string[]): Promise<v
   }
 }
 
-function runningOf(rig: ClusterRig): ClusterNode {
-  const node = rig.nodes.find(({ isRunning }) => isRunning);
-  assert.ok(node, "a broker runs");
-  return node;
-}
-
 /** A group with its topic, watched until disposal, which kills the members. */
 export class ReplicatedGroup implements AsyncDisposable {
   /** Name of the client library, and how it shares partitions. */
@@ -89,7 +83,7 @@ export class ReplicatedGroup implements AsyncDisposable {
   /** The next offset that an acknowledged record has not, by partition. */
   readonly #ends: number[];
   readonly #committed: number[];
-  readonly #connections = new Map<number, WireClient>();
+  readonly #clients: LeaderClients;
   #isWriting = true;
   #isOver = false;
   #writing: Promise<void> = Promise.resolve();
@@ -103,6 +97,7 @@ export class ReplicatedGroup implements AsyncDisposable {
     this.group = `group-${word}`;
     this.partitions = partitions;
     this.#rig = rig;
+    this.#clients = new LeaderClients(rig);
     this.#ends = Array(partitions).fill(0);
     this.#committed = Array(partitions).fill(-1);
   }
@@ -168,7 +163,10 @@ export class ReplicatedGroup implements AsyncDisposable {
   async finish(): Promise<void> {
     this.#isWriting = false;
     await this.#writing;
-    const ends = await this.#highWatermarks();
+    const ends: number[] = [];
+    for (let partition = 0; partition < this.partitions; partition++) {
+      ends.push(await this.#clients.highWatermark({ topic: this.topic, partition }));
+    }
     await this.#until(`commits of ${ends}`, () => this.#committed.every((offset, at) => offset === ends[at]));
     for (const member of this.members) await member.leave();
     const read = this.members.flatMap(({ reads }) => reads);
@@ -184,7 +182,7 @@ export class ReplicatedGroup implements AsyncDisposable {
     this.#isWriting = false;
     this.#isOver = true;
     await Promise.all([this.#writing, this.#looking]);
-    for (const client of this.#connections.values()) client[Symbol.dispose]();
+    this.#clients[Symbol.dispose]();
     for (const member of this.members) await member[Symbol.asyncDispose]();
   }
 
@@ -211,18 +209,11 @@ export class ReplicatedGroup implements AsyncDisposable {
     }
   }
 
-  /** Writes a record to each partition, again and again until it is acknowledged: one may be there twice. */
+  /** Writes a record to each partition. */
   async #write(): Promise<void> {
-    const { topic } = this;
     for (let partition = 0; partition < this.partitions; partition++) {
-      await waitFor(`${topic}-${partition} takes a record`, async () => {
-        const client = await this.#leaderOf(partition);
-        const answer = await client?.client.produce({ topic, partition }, wireBatch([{ value: RECORD }])).catch(onGone);
-        if (answer === null) this.#forget(client!.nodeId);
-        if (answer?.errorCode !== NONE) return undefined;
-        this.#ends[partition] = answer.baseOffset + 1;
-        return true;
-      }, 60_000);
+      const offset = await this.#clients.produce({ topic: this.topic, partition }, [{ value: RECORD }]);
+      this.#ends[partition] = offset + 1;
     }
   }
 
@@ -238,42 +229,4 @@ export class ReplicatedGroup implements AsyncDisposable {
       this.#committed[partition] = offset;
     }
   }
-
-  async #leaderOf(partition: number): Promise<{ nodeId: number; client: WireClient } | null> {
-    const metadata = await metadataOf(runningOf(this.#rig), [this.topic]).catch(onGone);
-    const found = metadata?.topics[0]?.partitions.find(({ partitionIndex }) => partitionIndex === partition);
-    const nodeId = found?.leaderId ?? -1;
-    if (nodeId < 0) return null;
-    let client: WireClient | null = this.#connections.get(nodeId) ?? null;
-    client ??= await WireClient.connect(this.#rig.node(nodeId).port).catch(onGone);
-    if (client === null) return null;
-    this.#connections.set(nodeId, client);
-    return { nodeId, client };
-  }
-
-  #forget(nodeId: number): void {
-    this.#connections.get(nodeId)?.[Symbol.dispose]();
-    this.#connections.delete(nodeId);
-  }
-
-  async #highWatermarks(): Promise<number[]> {
-    const ends: number[] = [];
-    for (let partition = 0; partition < this.partitions; partition++) {
-      ends.push(
-        await waitFor(`the end of ${this.topic}-${partition}`, async () => {
-          const leader = await this.#leaderOf(partition);
-          const answer = await leader?.client.fetch({ topic: this.topic, partition }, 0, 1).catch(onGone);
-          if (answer === null) this.#forget(leader!.nodeId);
-          return answer?.errorCode === NONE ? answer.highWatermark : undefined;
-        }),
-      );
-    }
-    return ends;
-  }
-}
-
-/** @throws what is not the end of a broker */
-function onGone(error: unknown): null {
-  if (isGone(error) || (error instanceof Error && error.message.includes("closed the connection"))) return null;
-  throw error;
 }
