@@ -94,9 +94,14 @@ export class CoordinatedReplica {
     return this.#followed?.fetch ?? null;
   }
 
+  /** Who leads, as it knows. */
+  get knownLeader(): number {
+    return this.#image.topic(OFFSETS_TOPIC)?.partitions[0]?.leader ?? -1;
+  }
+
   /** When it has something to do, monotonic ms. */
   get dueMs(): number {
-    return Math.min(this.coordinator.nextDeadlineMs, this.#led!.nextDeadlineMs, this.#followed!.dueMs);
+    return Math.min(this.coordinator.nextDeadlineMs, this.#led!.nextDeadlineMs, this.#followed?.dueMs ?? Infinity);
   }
 
   /** A process begins. @param row as it knows it @param highWatermark that was checkpointed */
@@ -115,12 +120,6 @@ export class CoordinatedReplica {
       { lagMaxMs: Infinity, brokers, minIsrOf: () => row.minIsr, change: propose },
       { nodeId: this.nodeId, clock },
     );
-    const name = { topicId: topicIds.offsets, topicName: OFFSETS_TOPIC, partition: 0 };
-    const wallMs = () => clock.wallMs();
-    this.#followed = new FollowedReplica(name, partition, {
-      ...{ backoffMs: BACKOFF_MS, wallMs, report },
-      abortCleaning: () => true,
-    });
     this.#image = new MetadataImage();
     this.#image.apply({ changed: [topicOf(row), ordinaryTopic("a"), ordinaryTopic("b")], deletedIds: [] });
     this.#coordinator = new GroupCoordinator({
@@ -154,9 +153,14 @@ export class CoordinatedReplica {
     this.#partitionEpoch = row.partitionEpoch;
     this.#image.apply({ changed: [topic], deletedIds: [] });
     this.partition.update({ leads, follows: !leads, leaderEpoch, config, led: this.#led!.rowOf(topic, place) });
-    if (leads) this.#followed!.stop();
-    else if (this.#followedEpoch !== leaderEpoch) this.#followed!.follow({ leader, leaderEpoch });
-    this.#followedEpoch = leads ? -1 : leaderEpoch;
+    if (leads) {
+      this.#followed?.stop();
+      this.#followed = null;
+    } else if (this.#followed === null || this.#followedEpoch !== leaderEpoch) {
+      this.#followed ??= this.#newFollowed();
+      this.#followed.follow({ leader, leaderEpoch });
+    }
+    this.#followedEpoch = leaderEpoch;
     this.#unheard = topic;
   }
 
@@ -166,7 +170,7 @@ export class CoordinatedReplica {
     if (this.#unheard !== null) this.coordinator.onImage({ changed: [this.#unheard], deleted: [] });
     this.#unheard = null;
     this.#led!.run(nowMs);
-    if (nowMs >= this.#followed!.dueMs) this.#followed!.run(nowMs);
+    if (this.#followed !== null && nowMs >= this.#followed.dueMs) this.#followed.run(nowMs);
     this.coordinator.runTurn(nowMs);
     this.#purgatory.expire(nowMs);
     this.coordinator.writeGathered(() => true);
@@ -198,6 +202,15 @@ export class CoordinatedReplica {
     else this.#followed!.answered(asked, answer, nowMs);
   }
 
+  /** It asks for the ends of the leader's log, because its own one ends elsewhere. @param leader null when it does not run */
+  askOffsets(leader: CoordinatedReplica | null): void {
+    const question = this.#followed?.question ?? null;
+    if (question === null) return;
+    const answers = leader?.partition.isLeader === true && leader.partition.leaderEpoch === question.leaderEpoch;
+    const { logStartOffset: start, logEndOffset: end } = answers ? leader.partition.log : this.partition.log;
+    this.#followed!.offsetsAnswered(question, answers ? { start, end } : null, this.#around.clock.monotonicMs());
+  }
+
   /** Sends a request to its coordinator, and ends no turn. */
   send<Key extends GroupApiKey>(
     apiKey: Key,
@@ -208,6 +221,17 @@ export class CoordinatedReplica {
     const client: CoordinatorClient = { clientId: "client", clientHost: "/127.0.0.1", apiVersion };
     this.coordinator.handle(apiKey, request, client, call.reply);
     return call;
+  }
+
+  #newFollowed(): FollowedReplica {
+    const { clock } = this.#around;
+    const name = { topicId: topicIds.offsets, topicName: OFFSETS_TOPIC, partition: 0 };
+    return new FollowedReplica(name, this.partition, {
+      backoffMs: BACKOFF_MS,
+      wallMs: () => clock.wallMs(),
+      abortCleaning: () => true,
+      report: (text) => void this.reports.push(text),
+    });
   }
 
   #plant(log: Log, parts: ConstructorParameters<typeof Partition>[1]): Partition {

@@ -12,12 +12,16 @@ import type { BrokerImage } from "../../metadata/image.ts";
 import { brokerOf } from "../../replication/led_partition_testing.ts";
 import { CoordinatedReplica, type PlantedMistake } from "./coordinated_replica_testing.ts";
 import { TickingClock } from "./coordinator_testing.ts";
+import { type CoordinatorWorld, SentCalls } from "./coordinator_world_testing.ts";
 import type { GroupApiKey, GroupRequest, GroupResponse } from "./group_apis.ts";
 import type { GroupSettings } from "./group_ports.ts";
 import { type Call, testSettings } from "./group_ports_testing.ts";
 
 const IDS = [1, 2, 3];
 const MIN_ISR = 2;
+const OFFSET_FETCH = 9;
+/** A former leader that hears of nothing for a session is another matter: its members believe it. */
+const CUT_OFF_MS_MAX = 10_000;
 /** Steps after which everything has to have come to rest. */
 const STEPS_MAX = 10_000;
 
@@ -37,7 +41,7 @@ export interface CoordinatorClusterOptions {
 }
 
 /** The brokers, their store, and what is under way between them. */
-export class CoordinatorCluster {
+export class CoordinatorCluster implements CoordinatorWorld {
   readonly isReplicated = true;
   readonly clock = new TickingClock();
   /** How often another broker was elected, and how often a process was killed. */
@@ -48,6 +52,7 @@ export class CoordinatorCluster {
   #row: PartitionRow;
   #proposed: Proposed[] = [];
   #brokers: ReadonlyMap<number, BrokerImage> = new Map();
+  readonly #calls = new SentCalls();
   #lives = 100;
   #ids = 0;
 
@@ -91,12 +96,11 @@ export class CoordinatorCluster {
     request: GroupRequest<Key>,
     apiVersion: number,
   ): Call<GroupResponse<Key>> {
-    // A client may have been told of an earlier coordinator.
-    const known = this.#running.filter(({ partition }) => partition.isLeader);
-    const latest = known.find(({ nodeId }) => nodeId === this.#row.leader);
-    const isLate = latest === undefined || this.#random() < 0.1;
-    const node = isLate ? this.#one(this.#running) : latest;
-    return node.send(apiKey, request, apiVersion);
+    const { leader } = this;
+    // A client may have been told of an earlier coordinator. What that one reads is old.
+    const isLate = apiKey !== OFFSET_FETCH && this.#random() < 0.1;
+    const node = isLate || !leader.isRunning ? this.#one(this.#running) : leader;
+    return this.#calls.add(node.send(apiKey, request, apiVersion), node.nodeId);
   }
 
   /** Anything may happen before the answer, but no fault. */
@@ -118,7 +122,7 @@ export class CoordinatorCluster {
   advance(ms: number): void {
     const untilMs = this.clock.monotonicMs() + ms;
     // Sometimes nobody hears of others meanwhile.
-    const isCutOff = this.#random() < 0.2;
+    const isCutOff = ms < CUT_OFF_MS_MAX && this.#random() < 0.2;
     for (let steps = 0;; steps++) {
       assert(steps < STEPS_MAX, "time passes");
       if (!isCutOff) this.#deliverAll();
@@ -134,21 +138,24 @@ export class CoordinatorCluster {
     // Followers on a full disk are the subject of other tests.
   }
 
-  /** Another broker is elected, or a process is killed. */
-  fail(): boolean {
+  fail(): void {
     const { leader, isr } = this.#row;
     if (isr.length < IDS.length || this.#running.length < IDS.length || this.#random() < 0.5) {
       const others = isr.filter((id) => id !== leader && this.node(id).isRunning);
       if (others.length > 0) this.elect(this.#one(others));
-      return false;
+      return;
     }
     const killed = this.node(this.#random() < 0.7 ? leader : this.#one(IDS));
     this.counts.kills++;
     killed.kill();
+    this.#calls.lose(killed.nodeId);
     const change = { isr: isr.filter((id) => id !== killed.nodeId), election: "online" } as const;
     this.#row = changeRow(this.#row, change, { isActive: (id) => this.node(id).isRunning }) ?? this.#row;
     this.#know();
-    return killed.nodeId === leader;
+  }
+
+  isLost(call: object): boolean {
+    return this.#calls.isLost(call);
   }
 
   settle(): void {
@@ -169,11 +176,11 @@ export class CoordinatorCluster {
     throw new Error(`The brokers do not come to rest: ${states.join("; ")}; ${JSON.stringify(this.#row)}`);
   }
 
-  dispose(): number[] {
-    return this.#nodes.flatMap(({ coordinator }) => {
-      coordinator.dispose();
-      return [coordinator.counts.groupBytes, coordinator.counts.metadataBytes];
-    }).filter((bytes) => bytes > 0);
+  dispose(): number {
+    for (const { coordinator } of this.#nodes) coordinator.dispose();
+    assert.equal(this.#calls.waitingCount, 0, "every request is answered");
+    const counts = this.#nodes.map(({ coordinator }) => coordinator.counts);
+    return counts.reduce((sum, { groupBytes, metadataBytes }) => sum + groupBytes + metadataBytes, 0);
   }
 
   get #running(): readonly CoordinatedReplica[] {
@@ -202,8 +209,8 @@ export class CoordinatorCluster {
 
   #carryFetch(follower: CoordinatedReplica): void {
     const { fetch } = follower;
-    if (fetch === null) return;
-    const leader = this.node(fetch.leader);
+    const leader = this.node(follower.knownLeader);
+    if (fetch === null) return follower.askOffsets(leader.isRunning ? leader : null);
     follower.answered(fetch, leader.isRunning ? leader.serve(follower, fetch) : null);
   }
 
