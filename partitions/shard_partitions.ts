@@ -23,6 +23,7 @@ import { RemotePartitions } from "./remote/remote_partitions.ts";
 import type { RetentionEvent, RetentionSettings } from "./retention/retention_events.ts";
 import type { LoadFiles } from "./retention/retention_pass.ts";
 import {
+  type AppendedBytes,
   type AppendWaiter,
   emptyAppendOutcome,
   type ReadRequest,
@@ -175,7 +176,7 @@ export class ShardPartitions {
    */
   append(
     place: PartitionPlace,
-    batch: { start: number; length: number; acks: number },
+    batch: AppendedBytes,
     waiter: AppendWaiter,
     tag: number,
   ): boolean {
@@ -189,8 +190,8 @@ export class ShardPartitions {
       waiter.onAppended(tag, outcome);
       return true;
     }
-    const { start, length, acks } = batch;
-    const own = { memory: this.#memory, arena: this.#shard, start, length, acks };
+    const { start, length, acks, isAhead = false } = batch;
+    const own = { memory: this.#memory, arena: this.#shard, start, length, acks, isAhead };
     const waiting = this.#ownedRequests.append(place.slot, own, outcome);
     if (waiting === null) waiter.onAppended(tag, outcome);
     else this.#ownedRequests.whenEnded(waiting, { outcome, done: () => waiter.onAppended(tag, outcome) });

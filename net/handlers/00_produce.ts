@@ -14,8 +14,8 @@
  * waits for a codec worker, and batches behind it wait in the queue of their partition; their bytes are held.
  *
  * A batch for an unknown topic or partition waits for creations under way (topic_waits.ts), and so do the requests behind it, unless
- * its request has more than `UNKNOWN_MAX` of them. A batch behind a refused one of its producer is refused too (refused_batches.ts).
- * Kafka refuses the former, and may store the latter without its predecessor (KAFKA-15591).
+ * its request has more than `UNKNOWN_MAX` of them. A batch behind a refused one of its producer is refused too, unless the log knows
+ * the producer (refused_batches.ts). Kafka refuses the former, and may store the latter without its predecessor (KAFKA-15591).
  *
  * When records are refused, the answer names each of them up to a limit (record_error_budget.ts). Kafka has no limit, and
  * names none when one of them breaks the format.
@@ -300,13 +300,11 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     if (this.#exchange.apiVersion < ZSTD_VERSION_MIN && this.#codecOf(records) === ZSTD) {
       return this.#fail(part, errorCode.UNSUPPORTED_COMPRESSION_TYPE);
     }
-    if (this.#exchange.context.refusedBatches !== undefined && this.#isAhead(part, place.leaderEpoch)) {
-      return this.#fail(part, errorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
-    }
     this.#unanswered++;
     part.topic = topic;
     const { start, length } = records;
-    const batch = { start, length, acks: this.#request.acks };
+    const isAhead = this.#exchange.context.refusedBatches !== undefined && this.#isAhead(part, place.leaderEpoch);
+    const batch = { start, length, acks: this.#request.acks, isAhead };
     if (this.#services.partitions.append(place, batch, this, tag)) return;
     part.isHeld = true;
     this.#retainBlock();

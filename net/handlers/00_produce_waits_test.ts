@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { batchOf, topicOn } from "../../partitions/owned/partition_testing.ts";
 import { buildBatch } from "../../tests/record_batch_builder.ts";
 import { errorCode } from "../protocol/error_codes.ts";
+import { RefusedBatches } from "../requests/produce/refused_batches.ts";
 import { TopicWait } from "../requests/produce/topic_waits.ts";
 import { ProduceFixture } from "./produce_testing.ts";
 
@@ -130,6 +131,24 @@ Deno.test("handleProduce() stores no batch behind a refused one of its producer 
     ]);
     assert.equal(fixture.logEnd(partition), 51);
     assert.equal(fixture.client.context.refusedBatches?.isEmpty, true);
+  }
+});
+
+Deno.test("handleProduce() stores a batch behind a refused one that the log has: that one was sent again", () => {
+  for (const partition of [OWN, OTHER]) {
+    using fixture = new Fixture();
+    fixture.broker.create(TOPIC);
+    const codeOf = (sequence: number) => {
+      fixture.produce([[partition, batchAt(sequence)]]);
+      fixture.answerQuestions();
+      return fixture.take()[0]?.[0];
+    };
+    assert.deepEqual([codeOf(0), codeOf(17)], [NONE, NONE]);
+    const refused = fixture.client.context.refusedBatches = new RefusedBatches();
+    refused.onRefused({ producerId: 5, topic: "t", partition, sequence: 17 }, 0);
+    assert.equal(refused.isAhead({ producerId: 5, topic: "t", partition, sequence: 34 }, 0), true);
+    assert.deepEqual([codeOf(68), codeOf(34), codeOf(17), codeOf(51)], [OUT_OF_ORDER, NONE, NONE, NONE]);
+    assert.deepEqual([fixture.logEnd(partition), refused.isEmpty], [68, true]);
   }
 });
 

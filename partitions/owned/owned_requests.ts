@@ -2,7 +2,7 @@
  * Requests to the partitions of this shard, whether they come from this shard or, in a ring record, from another. Runs on the owning
  * shard.
  */
-import { type Clock, toOffset } from "../../storage/mod.ts";
+import { type Clock, producerId, toOffset } from "../../storage/mod.ts";
 import {
   type AppendOutcome,
   type ReadOutcome,
@@ -19,6 +19,16 @@ import { type ProducedBatch, QueuedAppend } from "./appends/queued_append.ts";
 
 /** `acks` of a produce that waits for the in-sync replicas. */
 const ACKS_ALL = -1;
+
+/** A batch with what its request says about it. */
+export interface ArrivedBatch extends ProducedBatch {
+  readonly acks: number;
+  /**
+   * Whether a batch of its producer was refused before it on its connection. A log that does not know the producer must not begin with it.
+   * One that knows it checks the sequence: the refused batch may have been a repeated one, which the log has.
+   */
+  readonly isAhead: boolean;
+}
 
 /** An append that waits in the queue of its partition. */
 export interface WaitingAppend {
@@ -51,7 +61,7 @@ export class OwnedRequests {
    * @param batch its place in the arena of the shard that received it @param outcome is filled, unless the append has to wait
    * @returns null, or the append that waits: `whenEnded()` has to follow
    */
-  append(slot: number, batch: ProducedBatch & { acks: number }, outcome: AppendOutcome): WaitingAppend | null {
+  append(slot: number, batch: ArrivedBatch, outcome: AppendOutcome): WaitingAppend | null {
     const partition = this.#partitions.at(slot);
     if (partition === undefined) {
       refuseAppend(outcome, this.#partitions.refusalOf(slot));
@@ -60,6 +70,10 @@ export class OwnedRequests {
     // Kafka refuses nothing else for too few replicas: records of other producers wait below them.
     if (batch.acks === ACKS_ALL && partition.leader?.hasEnoughReplicas === false) {
       refuseAppend(outcome, "not-enough-replicas");
+      return null;
+    }
+    if (batch.isAhead && !partition.log.producers.has(producerId(batch.memory.view, batch.start))) {
+      refuseAppend(outcome, "out-of-order-sequence");
       return null;
     }
     const result = partition.submit(batch, this.#clock.wallMs());

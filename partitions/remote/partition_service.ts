@@ -91,6 +91,7 @@ export class PartitionService {
       start: ints[int + ask.start] as number,
       length: ints[int + ask.length] as number,
       acks: ints[int + ask.acks] as number,
+      isAhead: ints[int + ask.isAhead] === 1,
     };
     const operation = ints[int + ask.operation] as number;
     const outcome = this.#appended;

@@ -8,7 +8,7 @@ import { assert } from "../../storage/base/assert.ts";
 import type { NativeMemory } from "../../storage/mod.ts";
 import type { AnswerWaiter, AnyQuestion } from "../questions/question.ts";
 import { Operations } from "../requests/operations.ts";
-import type { AppendWaiter, ReadRequest, ReadWaiter } from "../requests/outcomes.ts";
+import type { AppendedBytes, AppendWaiter, ReadRequest, ReadWaiter } from "../requests/outcomes.ts";
 import { emptyAppendOutcome } from "../requests/outcomes.ts";
 import { refusalOf } from "../requests/refusals.ts";
 import type { Outbox } from "../shared/mail.ts";
@@ -47,7 +47,7 @@ export class RemotePartitions {
   /** Asks the owner to append; the bytes must stay in this shard's arena until the answer. */
   append(
     to: { shard: number; slot: number },
-    batch: { start: number; length: number; acks: number },
+    batch: AppendedBytes,
     waiter: AppendWaiter,
     tag: number,
   ): void {
@@ -58,6 +58,7 @@ export class RemotePartitions {
     ints[int + message.append.start] = batch.start;
     ints[int + message.append.length] = batch.length;
     ints[int + message.append.acks] = batch.acks;
+    ints[int + message.append.isAhead] = batch.isAhead ? 1 : 0;
     outbox.commit();
   }
 

@@ -10,6 +10,15 @@
 import { NO_OFFSET, type Offset } from "../../storage/base/units.ts";
 import type { Refusal } from "./refusals.ts";
 
+/** A batch to be appended: where it lies in the asker's arena, and what its request says. */
+export interface AppendedBytes {
+  readonly start: number;
+  readonly length: number;
+  readonly acks: number;
+  /** Whether a batch of its producer was refused before it on its connection; false by default. */
+  readonly isAhead?: boolean;
+}
+
 /** Answer to an append; valid during the call. */
 export interface AppendOutcome {
   refusal: Refusal | null;

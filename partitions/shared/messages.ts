@@ -38,9 +38,9 @@ export const connectionRole = { client: 0, outgoing: 1 } as const;
 
 /**
  * shard → owner: append the batch at these bytes of the sender's arena. The sender holds them until the answer. From "acks" the owner
- * derives whether the append is complete with the answer.
+ * derives whether the append is complete with the answer. "isAhead": a batch of its producer was refused before it on its connection.
  */
-export const append = { operation: 1, slot: 2, start: 3, length: 4, acks: 5 } as const;
+export const append = { operation: 1, slot: 2, start: 3, length: 4, acks: 5, isAhead: 6 } as const;
 /** The answer; floats hold the offsets. */
 export const appended = {
   operation: 1,

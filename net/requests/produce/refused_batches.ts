@@ -1,7 +1,9 @@
 /**
  * Batches of idempotent producers that the broker refused on a connection, so that later batches are not stored without
  * them. A partition accepts any sequence in the first batch of a producer that it sees, because it may have forgotten the producer.
- * When the batch before it was refused on the same connection, this first batch is known to come too early. Runs on shards.
+ * When the batch before it was refused on the same connection, this first batch is known to come too early. A partition that knows the
+ * producer checks the sequence instead: the refused batch may have been a repeated one, which its log has. (Refused for that, librdkafka
+ * begins a new epoch and sends again what is stored.) Runs on shards.
  *
  *   sequence 0 refused (no such topic) ──► 17 is ahead: OUT_OF_ORDER_SEQUENCE_NUMBER ──► 0 again: stored ──► 17 again: stored
  *
