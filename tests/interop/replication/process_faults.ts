@@ -17,6 +17,9 @@ function between({ min, max }: { readonly min: number; readonly max: number }, r
   return min + random.below(max - min);
 }
 
+/** A start takes about so long. */
+const START_MS = 900;
+
 /** Chooses brokers. */
 type Choice = (rig: ReplicationRig, random: Random) => Promise<readonly RigNode[]> | readonly RigNode[];
 
@@ -61,8 +64,9 @@ const killedTwice: Fault = {
     const nodes = await leader(rig, random);
     const [node] = nodes as [RigNode];
     await node.kill();
-    const started = node.start().catch(() => {}); // it does not start: it is killed meanwhile
-    await new Promise((resolve) => setTimeout(resolve, random.below(900)));
+    // It does not start, unless it is faster than the kill.
+    const started = node.start().catch((error) => error);
+    await new Promise((resolve) => setTimeout(resolve, random.below(START_MS)));
     await node.kill();
     await started;
     return {
