@@ -207,27 +207,32 @@ const killedWithEtcd: Fault = {
   },
 };
 
-/** Every fault of a process. */
-export const processFaults: readonly Fault[] = [
+/** Ten faults, each of another kind. */
+export const commonFaults: readonly Fault[] = [
   killed("the leader of a partition", leader),
   killed("the controller", controller),
-  killed("a broker that is not the controller", otherThanController),
   // min.insync.replicas is 2: no acknowledgement while one is left.
   killed("two brokers", two, "stop"),
   killed("all brokers", all, "stop"),
-  killedTwice,
-  restarted,
   stopped("a broker", anyBroker),
-  stopped("the controller", controller),
   pausedShortly,
   paused("the leader of a partition", leader),
+  etcdFault("etcd's leader", "SIGKILL", 1),
+  etcdFault("two members of etcd", "SIGKILL", 2),
+  killedWithEtcd,
+];
+
+/** Every fault of a process. */
+export const processFaults: readonly Fault[] = [
+  ...commonFaults,
+  killed("a broker that is not the controller", otherThanController),
+  killedTwice,
+  restarted,
+  stopped("the controller", controller),
   paused("the controller", controller),
   paused("a broker that is not the controller", otherThanController),
   paused("two brokers", two, "stop"),
-  etcdFault("etcd's leader", "SIGKILL", 1),
   etcdFault("etcd's leader", "SIGSTOP", 1),
-  etcdFault("two members of etcd", "SIGKILL", 2),
-  killedWithEtcd,
 ];
 
 /** All at once: each waits for what the others know. */

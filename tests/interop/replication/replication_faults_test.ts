@@ -8,7 +8,7 @@ import { chooseSeed } from "../random.ts";
 import { interopTest } from "../toolchain.ts";
 import { runFaults } from "./fault_runs.ts";
 import { journalLibraries } from "./library_clients.ts";
-import { processFaults } from "./process_faults.ts";
+import { commonFaults, processFaults } from "./process_faults.ts";
 import { storm } from "./storm_fault.ts";
 
 /** Kafka's defaults, and those for one data centre. */
@@ -21,7 +21,8 @@ interopTest({
   needs: ["etcd", "go"],
   async fn(context) {
     const libraries = journalLibraries.filter(({ name }) => name === "franz-go");
-    await runFaults(context, { faults: processFaults, count: 10, timing: patient, seed: chooseSeed(), libraries });
+    const count = commonFaults.length;
+    await runFaults(context, { faults: commonFaults, count, timing: patient, seed: chooseSeed(), libraries });
   },
 });
 
