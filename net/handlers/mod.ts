@@ -30,6 +30,7 @@ import { describeLogDirsApi } from "./35_describe_log_dirs.ts";
 import { saslAuthenticateApi } from "./36_sasl_authenticate.ts";
 import { createPartitionsApi } from "./37_create_partitions.ts";
 import { deleteGroupsApi } from "./42_delete_groups.ts";
+import { electLeadersApi } from "./43_elect_leaders.ts";
 import { incrementalAlterConfigsApi } from "./44_incremental_alter_configs.ts";
 import { alterPartitionReassignmentsApi } from "./45_alter_partition_reassignments.ts";
 import { listPartitionReassignmentsApi } from "./46_list_partition_reassignments.ts";
@@ -72,6 +73,7 @@ export const apis: readonly ServedApi[] = [
   saslAuthenticateApi,
   createPartitionsApi,
   deleteGroupsApi,
+  electLeadersApi,
   incrementalAlterConfigsApi,
   alterPartitionReassignmentsApi,
   listPartitionReassignmentsApi,

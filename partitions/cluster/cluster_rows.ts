@@ -184,12 +184,17 @@ export function rewritten(last: StoredEntry | null, fields: object): string {
   return JSON.stringify(last === null ? fields : { ...JSON.parse(last.value), ...fields });
 }
 
-/** Value of a partition's next row: each replica keeps its directory. @param last with the fields that this version does not know */
+/** Value of a partition's next row. @param last with the fields that this version does not know */
 export function partitionValue(row: PartitionRow, last: ClusterPartitionRow): string {
+  return JSON.stringify(storedRow(row, last));
+}
+
+/** A partition's next row as it is stored: each replica keeps its directory. @param last with the fields that this version does not know */
+export function storedRow(row: PartitionRow, last: ClusterPartitionRow): ClusterPartitionRow {
   const directories = row.replicas === last.replicas
     ? last.directories
     : row.replicas.map((broker) => last.directories[last.replicas.indexOf(broker)] ?? SOME_DIRECTORY);
-  return JSON.stringify({ ...last, ...row, directories });
+  return { ...last, ...row, directories };
 }
 
 function parse<Row>(entry: StoredEntry, isRow: (value: unknown) => value is Row): Row {

@@ -12,6 +12,7 @@ import type {
   AlterPartitionReassignmentsRequest,
   AlterPartitionReassignmentsResponse,
 } from "../../net/protocol/messages/45_alter_partition_reassignments.ts";
+import type { ElectLeadersRequest, ElectLeadersResponse } from "../../net/protocol/messages/43_elect_leaders.ts";
 import type { Heartbeat } from "../cluster/controller_state.ts";
 import type { BrokerRegistration, HeartbeatAnswer, RegistrationAnswer } from "../cluster/membership_calls.ts";
 import type { RowOutcome, RowProposal } from "../cluster/row_proposals.ts";
@@ -34,6 +35,8 @@ export interface ControlCalls {
   autoCreateTopics: { args: { names: string[] }; result: { name: string; errorCode: number }[] };
   /** CreatePartitions. */
   createPartitions: { args: { request: CreatePartitionsRequest }; result: CreatePartitionsResponse };
+  /** ElectLeaders. */
+  electLeaders: { args: { request: ElectLeadersRequest }; result: ElectLeadersResponse };
   /** AlterPartitionReassignments. */
   alterReassignments: {
     args: { request: AlterPartitionReassignmentsRequest };

@@ -38,6 +38,7 @@ import type { Changes, ChangesParts, Creation, LoadedMetadata } from "./changes/
 import { MetadataChanges } from "./changes/metadata_changes.ts";
 import { type PlannedGrowth, planPartitions } from "./partition_creation.ts";
 import type { AskHandOver, PartitionHandOver } from "./partition_hand_over.ts";
+import { electLeaders, refuseElections } from "./leader_election.ts";
 import { alterReassignments, answerReassignments } from "./partition_reassignment.ts";
 import type { MetadataStore } from "./store/store.ts";
 import {
@@ -137,6 +138,11 @@ export class Controller implements ControlPlane {
         this.#inTurn(() => this.#createPartitions(request), {
           timeoutMs: request.timeoutMs,
           answer: () => ({ results: request.topics.map(({ name }) => ({ name, ...TIMED_OUT })) }),
+        }),
+      electLeaders: ({ request }) =>
+        this.#inTurn(() => electLeaders(request, { changes: this.#changes, image: this.image }), {
+          timeoutMs: request.timeoutMs,
+          answer: () => refuseElections(request, TIMED_OUT),
         }),
       alterReassignments: ({ request }) =>
         this.#inTurn(() => alterReassignments(request, { changes: this.#changes, image: this.image }), {

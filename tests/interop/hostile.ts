@@ -64,7 +64,7 @@ export interface RequestTemplate {
 
 /** A valid request of each API. They change nothing but the honest topic's end and the state of a group. */
 export function requestTemplates(): RequestTemplate[] {
-  return [...dataTemplates(), ...groupTemplates(), ...adminTemplates()];
+  return [...dataTemplates(), ...groupTemplates(), ...adminTemplates(), ...brokerTemplates()];
 }
 
 function dataTemplates(): RequestTemplate[] {
@@ -131,6 +131,11 @@ function adminTemplates(): RequestTemplate[] {
         .string("segment.ms").int8(1).string(null).int8(1),
     ],
     [
+      "ElectLeaders",
+      [43, 1],
+      body().int8(1).int32(1).string(topic).int32(1).int32(partition).int32(1000),
+    ],
+    [
       "AlterPartitionReassignments",
       [45, 0],
       flexible().int32(1000).int8(2).raw(short("absent")).int8(2).int32(0).int8(2).int32(1).int8(0).int8(0).int8(0),
@@ -146,6 +151,23 @@ function adminTemplates(): RequestTemplate[] {
       flexible().int8(3).raw(short(topic)).int8(2).int32(partition).int8(0)
         .raw(short("absent")).int8(2).int32(0).int8(0).int8(0),
     ],
+    ["ListConfigResources", [74, 1], flexible().int8(3).int8(ofTopic).int8(ofGroup).int8(0)],
+    [
+      "DescribeTopicPartitions",
+      [75, 0],
+      flexible().int8(3).raw(short(topic)).int8(0).raw(short("absent")).int8(0).int32(5)
+        .int8(1).raw(short(topic)).int32(0).int8(0).int8(0),
+    ],
+  ];
+  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
+}
+
+/** What brokers send to each other; a client proves nothing by them. */
+function brokerTemplates(): RequestTemplate[] {
+  const body = () => new ByteWriter();
+  const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
+  const flexible = () => body().int8(0);
+  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
     ["SaslHandshake", [17, 1], body().string("SCRAM-SHA-256")],
     ["SaslAuthenticate", [36, 0], body().blob(ascii("n,,n=broker-1,r=0123456789"))],
     [
@@ -156,13 +178,6 @@ function adminTemplates(): RequestTemplate[] {
         .int8(2).raw(short("feature")).int16(1).int16(1).int8(0).raw(short("rack")).int8(0),
     ],
     ["BrokerHeartbeat", [63, 0], flexible().int32(1).int64(1).int64(1).int8(0).int8(0).int8(0)],
-    ["ListConfigResources", [74, 1], flexible().int8(3).int8(ofTopic).int8(ofGroup).int8(0)],
-    [
-      "DescribeTopicPartitions",
-      [75, 0],
-      flexible().int8(3).raw(short(topic)).int8(0).raw(short("absent")).int8(0).int32(5)
-        .int8(1).raw(short(topic)).int32(0).int8(0).int8(0),
-    ],
   ];
   return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }

@@ -10,6 +10,7 @@ import type { BrokerConfig } from "../../config/broker/broker_config.ts";
 import type { FoundPartition, PartitionDirectories } from "../adoption.ts";
 import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts";
 import type { FutureReplica, ImageDelta, PartitionFailure, TopicImage } from "../image.ts";
+import type { ElectionOutcomes, WantedElection } from "../leader_election.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
 import type { AskHandOver, PartitionHandOver } from "../partition_hand_over.ts";
 import type { PlaceableBroker } from "../../placement/replica_placement.ts";
@@ -80,6 +81,8 @@ export interface Changes {
   grow(plans: readonly GrowthPlan[]): Promise<Outcomes<string>>;
   /** Begins, replaces or cancels reassignments. @returns what became of each */
   reassign(wanted: readonly WantedReassignment[]): Promise<ReassignmentOutcomes>;
+  /** Has leaders elected. @returns what became of each election */
+  elect(wanted: readonly WantedElection[]): Promise<ElectionOutcomes>;
   /** Changes configs. @returns what became of each change */
   alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>>;
   /** Allocates the next block of producer ids. @throws MetadataStoreError when the store refuses it */

@@ -36,6 +36,8 @@ import type {
   TopicImage,
 } from "../image.ts";
 import { MetadataCommits } from "./metadata_commits.ts";
+import { type ElectionOutcomes, refusedElection, type WantedElection } from "../leader_election.ts";
+import { OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
 import { isRefusal, reassignmentChange } from "../../cluster/reassignment.ts";
 import { type ReassignmentOutcomes, refusedReassignment, type WantedReassignment } from "../partition_reassignment.ts";
@@ -163,6 +165,16 @@ export class MetadataChanges implements Changes {
       const row = { ...place, adding: [], removing: [], elr: [], lastKnownElr: [] };
       const change = reassignmentChange(row, one.replicas, { ...one, isUncleanElectionEnabled: false });
       return [one, isRefusal(change) ? refusedReassignment(change, one) : null] as const;
+    });
+    return Promise.resolve(new Map(outcomes));
+  }
+
+  /** There is no other broker: a partition has its leader, unless its log directory is offline. */
+  elect(wanted: readonly WantedElection[]): Promise<ElectionOutcomes> {
+    const outcomes = wanted.map((one) => {
+      const isLed = (one.topic.partitions[one.partition] as PartitionImage).directory !== OFFLINE_DIRECTORY;
+      const refusal = one.leader === "preferred" ? "no-preferred-leader" : "no-eligible-leader";
+      return [one, refusedElection(isLed ? "not-needed" : refusal)] as const;
     });
     return Promise.resolve(new Map(outcomes));
   }

@@ -27,6 +27,7 @@ import {
   type PartitionImage,
   type TopicImage,
 } from "../image.ts";
+import type { ElectionOutcomes, WantedElection } from "../leader_election.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
 import type { ReassignmentOutcomes, WantedReassignment } from "../partition_reassignment.ts";
 import { handOverPartition, type PartitionHandOver } from "../partition_hand_over.ts";
@@ -39,6 +40,7 @@ import { OwnDirectories } from "./own_directories.ts";
 import { ARRIVES_LATE, SharedCommits } from "./shared_commits.ts";
 import { SharedCreations } from "./shared_creations.ts";
 import { SharedDeletions } from "./shared_deletions.ts";
+import { electShared } from "./shared_elections.ts";
 import { SharedReassignments } from "./shared_reassignments.ts";
 import { SharedImage } from "./shared_image.ts";
 import { compareDirectories } from "./shared_loading.ts";
@@ -190,6 +192,11 @@ export class SharedChanges implements Changes, Disposable {
     }
     if (version === 0 || await this.#commits.applied(version)) return outcomes;
     return new Map([...outcomes].map(([id, refusal]) => [id, refusal ?? ARRIVES_LATE]));
+  }
+
+  elect(wanted: readonly WantedElection[]): Promise<ElectionOutcomes> {
+    const { follower, store: { limits } } = this.#parts;
+    return electShared(wanted, { follower, limits, commits: this.#commits, brokers: this.#image.brokers });
   }
 
   async alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>> {

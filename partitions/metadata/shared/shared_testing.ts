@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { errorName } from "../../../net/protocol/error_codes.ts";
+import { electionTypes } from "../../../net/protocol/messages/43_elect_leaders.ts";
 import { randomUuid, ZERO_UUID } from "../../../storage/base/uuid.ts";
 import { registrationKey, stateKey } from "../../cluster/cluster_rows.ts";
 import type { BrokerState } from "../../cluster/cluster_image.ts";
@@ -191,6 +192,15 @@ export class Plane implements Disposable {
     };
     const { responses } = await this.controller.call("alterReassignments", { request });
     return responses.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorName(errorCode)));
+  }
+
+  /** Has leaders elected. @param partitions of a topic; null for all partitions of all topics @returns error names by partition */
+  async elect(leader: keyof typeof electionTypes, name: string, partitions: readonly number[] | null) {
+    const topicPartitions = partitions === null ? null : [{ topic: name, partitions: [...partitions] }];
+    const request = { electionType: electionTypes[leader], topicPartitions, timeoutMs: 60_000 };
+    const { replicaElectionResults } = await this.controller.call("electLeaders", { request });
+    const results = replicaElectionResults.find(({ topic }) => topic === name)?.partitionResult ?? [];
+    return results.map(({ partitionId, errorCode }) => [partitionId, errorName(errorCode)]);
   }
 
   /** Sets a config of a topic, or of a group. @returns the error's name */

@@ -8,7 +8,6 @@
 import type { ClusterPartitionRow } from "../../cluster/cluster_rows.ts";
 import { stateKey } from "../../cluster/cluster_rows.ts";
 import type { ConfigChange } from "../changes/changes.ts";
-import type { WantedReassignment } from "../partition_reassignment.ts";
 import { deletedKey, partitionRowKey, topicKey, type TopicRow } from "../records.ts";
 import { ABSENT, type Assignment, type Comparison, type StoreLimits, type Transaction } from "../store/store.ts";
 import type { SharedDeletedRow } from "./shared_rows.ts";
@@ -52,9 +51,8 @@ export interface Alteration {
   readonly value: string | null;
 }
 
-/** A partition's row that a reassignment changes. */
-export interface ReassignedPartition {
-  readonly wanted: WantedReassignment;
+/** A partition's row that is changed. */
+export interface RowUpdate {
   readonly key: string;
   readonly version: number;
   readonly row: ClusterPartitionRow;
@@ -194,17 +192,17 @@ export function packAlterations(alterations: readonly Alteration[], limits: Stor
 }
 
 /** The next transaction that changes rows of partitions. */
-export function packReassignments(
-  reassignments: readonly ReassignedPartition[],
+export function packRowUpdates<Update extends RowUpdate>(
+  updates: readonly Update[],
   { states, limits }: { states: StateVersions; limits: StoreLimits },
-): Packed<ReassignedPartition> {
+): Packed<Update> {
   const draft = new Draft(limits);
-  const packed: ReassignedPartition[] = [];
-  for (const reassignment of reassignments) {
-    const { key, version, row, chosen } = reassignment;
+  const packed: Update[] = [];
+  for (const update of updates) {
+    const { key, version, row, chosen } = update;
     const set = [{ key, value: JSON.stringify(row) }];
     if (!draft.add({ compare: [{ key, version }], set, brokers: chosen === null ? [] : [chosen], states })) break;
-    packed.push(reassignment);
+    packed.push(update);
   }
   return { changes: packed, transaction: draft };
 }

@@ -153,6 +153,16 @@ function reassignments(what: string, reassigned: readonly Reassigned[], rest: Re
   return { name: `AlterPartitionReassignments: ${what}`, api: [45, 1], request };
 }
 
+function elections(
+  what: string,
+  topics: readonly [topic: string, ...partitions: number[]][] | null,
+  type = 0,
+): AdminCase {
+  const topicPartitions = topics?.map(([topic, ...partitions]) => ({ topic, partitions })) ?? null;
+  const request = { electionType: type, topicPartitions, timeoutMs: 5000 };
+  return { name: `ElectLeaders: ${what}`, api: [43, 2], request };
+}
+
 function reassigning(what: string, topics: readonly [topic: string, ...partitions: number[]][] | null): AdminCase {
   const asked = topics?.map(([name, ...partitionIndexes]) => ({ name, partitionIndexes })) ?? null;
   return { name: `ListPartitionReassignments: ${what}`, api: [46, 0], request: { timeoutMs: 5000, topics: asked } };
@@ -273,6 +283,15 @@ export const adminCases: readonly AdminCase[] = [
   reassignments("nothing", []),
   reassignments("nothing, as many replicas", [], { allowReplicationFactorChange: false }),
   reassignments("no partitions", [["t"], ["nope"]]),
+  elections("preferred leaders of some", [["t", 0, 1], ["kept", 0]]),
+  elections("unclean of some", [["t", 0, 1]], 1),
+  elections("unknown ones", [["nope", 0], ["a/b", 0, -1], ["", 0], ["t", 9, -1]]),
+  elections("a partition twice", [["t", 0, 0], ["t", 0]]),
+  elections("of an unknown type", [["t", 0], ["nope", 1]], 2),
+  elections("of an unknown type, all", null, -1),
+  elections("of an unknown type, nothing", [], 7),
+  elections("nothing", []),
+  elections("no partitions", [["t"], ["nope"]]),
   reassigning("all", null),
   reassigning("nothing", []),
   reassigning("some", [["t", 0, 1, 9, -1], ["nope", 0], ["a/b", 0], ["", 0]]),
