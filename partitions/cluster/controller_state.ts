@@ -5,7 +5,7 @@
  *   no registration --register()--> session of the last process over, state fenced, rows free of it --> registered, fenced
  *   fenced  --heartbeats, its image has its registration, rows free of it--> active
  *   active  --session over, connection refused, or a new process--> fenced
- *   active  --it wants to stop--> stopping --> leads nothing, in no ISR: may stop
+ *   active  --it wants to stop--> stopping --> leads nothing, in no ISR, and all active brokers know it: may stop
  *
  * One that neither hears nor reaches most brokers may be cut off itself (`isCutOff()`): somebody else should be the controller before they
  * are fenced.
@@ -100,6 +100,8 @@ export class ControllerState {
   readonly #startedMs: number;
   readonly #sessions = new Map<number, Session>();
   readonly #registrations = new Map<number, Asked>();
+  /** Since which revision nobody needs a process that stops. */
+  readonly #freeAt = new Map<number, { readonly brokerEpoch: number; readonly revision: number }>();
   /** Starts that the last decision took into account. */
   #lastStarts = "[]";
 
@@ -128,7 +130,19 @@ export class ControllerState {
     this.#sessions.set(heartbeat.broker, this.#nextSession(heartbeat, nowMs));
     const asked = this.#registrations.get(heartbeat.broker);
     if (asked !== undefined && entry.state === "active") asked.beats++;
-    return entry.state !== "active" && heartbeat.wantsStop && !isNeeded(image, heartbeat.broker);
+    const isFree = entry.state !== "active" && heartbeat.wantsStop && !isNeeded(image, heartbeat.broker);
+    return isFree && this.#isKnownFree(heartbeat, image);
+  }
+
+  /** Whether all active brokers know that others lead what the sender has led: they send clients there. */
+  #isKnownFree({ broker, brokerEpoch }: Heartbeat, image: ClusterImage): boolean {
+    const noted = this.#freeAt.get(broker);
+    const revision = noted?.brokerEpoch === brokerEpoch ? noted.revision : image.revision;
+    this.#freeAt.set(broker, { brokerEpoch, revision });
+    for (const [other, { state }] of image.brokers) {
+      if (state === "active" && (this.#sessions.get(other)?.heartbeat?.revision ?? -1) < revision) return false;
+    }
+    return true;
   }
 
   /** The broker's process does not listen any more: it is fenced at once. */

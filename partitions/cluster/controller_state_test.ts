@@ -236,7 +236,7 @@ Deno.test("ControllerState gives a process that comes back three times in five m
   }
 });
 
-Deno.test("ControllerState lets a broker stop when it leads nothing and is in no ISR; a broker's life follows", () => {
+Deno.test("ControllerState lets a broker stop when it leads nothing, is in no ISR, and all active ones know it; a broker's life follows", () => {
   const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
   const image = imageOf({ 1: entry("active"), 2: entry("active"), 3: entry("active") }, [row]);
   assert.equal(controller.heard(beat(1, true), image, 1), false);
@@ -246,7 +246,12 @@ Deno.test("ControllerState lets a broker stop when it leads nothing and is in no
   const [repair] = repairs(stopping, new Map());
   assert.equal(repair?.row.leader, 2);
   const moved = imageOf({ 1: entry("stopping"), 2: entry("active"), 3: entry("active") }, [repair!.row]);
-  assert.equal(controller.heard(beat(1, true), moved, 4), true);
+  assert.equal(controller.heard(beat(1, true), moved, 4), false, "the others may not know it");
+  controller.heard(beat(2), moved, 4);
+  controller.heard({ ...beat(3), revision: 199 }, moved, 4);
+  assert.equal(controller.heard(beat(1, true), { ...moved, revision: 300 }, 4), false, "broker 3 does not know it");
+  controller.heard(beat(3), moved, 5);
+  assert.equal(controller.heard(beat(1, true), { ...moved, revision: 300 }, 5), true);
 
   const life = new BrokerLife({
     broker: 1,

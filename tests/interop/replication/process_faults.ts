@@ -235,6 +235,25 @@ export const processFaults: readonly Fault[] = [
   etcdFault("etcd's leader", "SIGSTOP", 1),
 ];
 
+/** All brokers, one after the other: each is in sync again before the next one stops. */
+export const rollingRestart: Fault = {
+  name: "SIGTERM of all brokers in turn",
+  async apply(rig) {
+    for (const node of rig.cluster.nodes) {
+      const code = await node.stop();
+      if (code !== 0) throw new Error(`Broker ${node.nodeId} ended with ${code}:\n${node.process.outputTail()}`);
+      await node.start();
+      await rig.inSync();
+    }
+    return {
+      what: namesOf(rig.cluster.nodes),
+      writes: { resumeWithinMs: UNDISTURBED_MS },
+      lastsMs: 0,
+      undo: () => Promise.resolve(),
+    };
+  },
+};
+
 /** All at once: each waits for what the others know. */
 async function startAll(nodes: readonly RigNode[]): Promise<void> {
   await Promise.all(nodes.map((node) => node.start()));
