@@ -17,6 +17,7 @@ import type { ConnectionContext } from "./connection_context.ts";
 import type { QuotaKind } from "./quotas.ts";
 import type { SlicedRequest, SliceRunner } from "./slices.ts";
 import type { TopicWaits } from "./produce/topic_waits.ts";
+import type { NewLeaderships } from "./replication/new_leaderships.ts";
 
 /** One request and the way to answer it. Exactly one of `respond`, `respondNothing` and `close` ends it. */
 export interface Exchange<Response> extends SlicedRequest {
@@ -49,6 +50,8 @@ export interface ShardServices {
   readonly apis: readonly Api[];
   readonly partitions: ShardPartitions;
   readonly purgatory: Purgatory;
+  /** How long fetches of followers wait. */
+  readonly newLeaderships: NewLeaderships;
   /** Runs the work of a request on many partitions. */
   readonly slices: SliceRunner;
   readonly watermarks: WatermarkTable;

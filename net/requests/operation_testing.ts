@@ -25,12 +25,14 @@ import type { FileSlice } from "../reactor/file_slice.ts";
 import { allAtOnce } from "./slices_testing.ts";
 import { testContext } from "../reactor/socket_testing.ts";
 import { TopicWaits } from "./produce/topic_waits.ts";
+import { NewLeaderships } from "./replication/new_leaderships.ts";
 
 /** Shards with the services of handlers. */
 export class TestBroker implements Disposable {
   readonly world: TestShards;
   readonly images: MetadataImage[];
   readonly #config;
+  readonly newLeaderships = new NewLeaderships();
   readonly #topicWaits: TopicWaits[];
   /** Held answers to the question whether changes are under way; null when the question is answered at once. */
   awaited: (() => void)[] | null = null;
@@ -102,6 +104,7 @@ export class TestBroker implements Disposable {
       random: Math.random,
       partitions,
       purgatory,
+      newLeaderships: this.newLeaderships,
       slices: allAtOnce,
       watermarks: this.world.table,
       arena: arena.memory,

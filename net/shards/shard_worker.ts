@@ -39,6 +39,7 @@ import { Shard } from "../reactor/shard.ts";
 import { type ClusterCodeParts, loadClusterCode } from "./fetching/cluster_code.ts";
 import { JobLink } from "./job_link.ts";
 import { lostPartitions } from "./lost_partitions.ts";
+import { beginsLeadership, NewLeaderships } from "../requests/replication/new_leaderships.ts";
 import type { ShardFetching } from "./fetching/shard_fetching.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 import { shardReplication } from "./shard_replication.ts";
@@ -52,6 +53,7 @@ const post = (message: FromShard, transferred: Transferable[] = []) => self.post
 class ShardHost {
   readonly #start: ShardStart;
   readonly #image = new MetadataImage();
+  readonly #newLeaderships = new NewLeaderships();
   readonly #isolates: IsolateTable;
   readonly #partitions: ShardPartitions;
   readonly #control = new ControlLink(post);
@@ -232,6 +234,7 @@ class ShardHost {
       apis,
       partitions: this.#partitions,
       purgatory,
+      newLeaderships: this.#newLeaderships,
       slices: this.#shard.slices,
       watermarks,
       arena: arena.memory,
@@ -360,7 +363,9 @@ class ShardHost {
   #apply(delta: ShardStart["image"], done: (failures: readonly PartitionFailure[]) => void): void {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
     const shrunk = delta.changed.flatMap((topic) => lostPartitions(this.#image.topicById(topic.id), topic));
+    const begins = beginsLeadership(delta.changed, this.#image, this.#start.config.nodeId);
     this.#image.apply(delta);
+    if (begins) this.#newLeaderships.begin(systemClock.monotonicMs());
     if (delta.brokers !== undefined) this.#partitions.owned.onBrokers();
     const topics = { changed: delta.changed, deleted };
     this.#partitions.owned.change(

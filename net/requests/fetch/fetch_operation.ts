@@ -106,8 +106,11 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
 
   /** Begins to read. */
   start(): void {
-    this.deadlineMs = this.#services.clock.monotonicMs() + this.#maxWaitMs;
-    this.#isOverdue = this.#maxWaitMs === 0;
+    const { clock, newLeaderships } = this.#services;
+    const nowMs = clock.monotonicMs();
+    const waitMs = this.#replica === null ? this.#maxWaitMs : newLeaderships.waitMsOf(this.#maxWaitMs, nowMs);
+    this.deadlineMs = nowMs + waitMs;
+    this.#isOverdue = waitMs === 0;
     this.#exchange.onAbandoned(() => this.#stopWaiting());
     if (this.#plan.session !== null) this.#exchange.affinity.pin();
     this.#beginReading();
@@ -268,6 +271,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     this.#exchange.releaseMemory();
     this.#isWaiting = true;
     if (this.heapIndex === -1) purgatory.schedule(this);
+    if (this.#replica !== null) this.#services.newLeaderships.add(this);
     if (this.#active !== null) {
       for (const { interest } of this.#parts) this.#active.settle(interest, false);
       this.#parts = [];
@@ -287,6 +291,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
 
   #unwatch(): void {
     this.#isWaiting = false;
+    if (this.#replica !== null) this.#services.newLeaderships.delete(this);
     this.#active?.stopWaiting();
     for (const slot of this.#awaited?.slots ?? []) this.#services.purgatory.unwatch(slot, this);
     this.#awaited = null;

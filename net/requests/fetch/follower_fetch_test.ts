@@ -215,3 +215,27 @@ Deno.test("a session that no follower uses ends when the next one begins", () =>
   scene.fetch(2, { 1: 0 }, { session: { id: 0, epoch: 0 }, maxWaitMs: 0 });
   assert.deepEqual([interest.has(0, 0), interest.has(0, 1)], [false, true]);
 });
+
+Deno.test("a follower's fetch that waits is answered when this broker begins to lead, and the next ones wait briefly for a second", () => {
+  using scene = new Scene();
+  const { broker } = scene;
+  scene.fetch(2, { 0: 0 });
+  scene.fetch(0, { 0: 0 });
+  assert.ok(scene.isWaiting(2));
+  const nowMs = () => broker.world.clock.monotonicMs();
+  broker.newLeaderships.begin(nowMs());
+  assert.deepEqual(scene.take(2).partitions, [[0, 0, 0, 0]]);
+  assert.ok(scene.isWaiting(0), "consumers wait on");
+  scene.fetch(2, { 0: 0 });
+  assert.ok(scene.isWaiting(2));
+  broker.advance(10);
+  assert.deepEqual(scene.take(2).partitions, [[0, 0, 0, 0]]);
+  broker.advance(1000);
+  scene.take(0);
+  scene.fetch(2, { 0: 0 });
+  broker.advance(10);
+  assert.ok(scene.isWaiting(2), "as long as it asks for");
+  broker.advance(WAIT_MS);
+  scene.take(2);
+  broker.newLeaderships.begin(nowMs()); // nobody waits
+});

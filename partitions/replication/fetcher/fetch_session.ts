@@ -6,7 +6,8 @@
  *   any --the leader has forgotten it, or the connection is lost--> none
  *
  * Must always hold: what the leader was told last of a partition is what is known here of it. A partition that waits for something here is
- * forgotten there: its leader would answer at once, again and again, with what is not wanted yet.
+ * forgotten there: its leader would answer at once, again and again, with what is not wanted yet. A request has a bounded size: what does not
+ * fit comes in the next one, before what has changed since.
  * Source: Kafka's FetchSessionHandler.
  */
 import type { Offset } from "../../../storage/base/units.ts";
@@ -16,6 +17,8 @@ import { type FetchPlace, isSamePlace } from "../follower_rules.ts";
 const NO_SESSION = 0;
 const FIRST_EPOCH = 0;
 const EPOCH_MAX = 0x7fff_ffff;
+/** Partitions of one request: each may have a topic of its own, and a request has REQUEST_ELEMENTS_MAX elements at most (net/protocol/api.ts). */
+export const NAMED_MAX = 6000;
 
 /** A partition. */
 export interface SessionPartition {
@@ -36,6 +39,8 @@ export interface FetchNames<Replica> {
   readonly sessionEpoch: number;
   readonly named: readonly NamedFetch<Replica>[];
   readonly forgotten: readonly SessionPartition[];
+  /** Whether there is more to say, in the next request: this one must not wait. */
+  readonly isPart: boolean;
 }
 
 interface Entry<Replica> extends SessionPartition {
@@ -94,7 +99,9 @@ export class FetchSession<Replica> {
     const named: NamedFetch<Replica>[] = [];
     const forgotten: SessionPartition[] = [];
     for (const entry of this.#changed) {
+      if (named.length + forgotten.length === NAMED_MAX) break;
       const { topicId, partition, wanted } = entry;
+      this.#changed.delete(entry);
       entry.told = wanted;
       if (wanted !== null) named.push(wanted);
       else {
@@ -102,8 +109,8 @@ export class FetchSession<Replica> {
         if (isIncremental) forgotten.push({ topicId, partition });
       }
     }
-    this.#changed.clear();
-    return { sessionId: this.#id, sessionEpoch: this.#epoch, named, forgotten };
+    const isPart = this.#changed.size > 0;
+    return { sessionId: this.#id, sessionEpoch: this.#epoch, named, forgotten, isPart };
   }
 
   /** The leader has answered without an error. @param sessionId as it says; 0 when it keeps none */
@@ -119,8 +126,14 @@ export class FetchSession<Replica> {
     this.#epoch = FIRST_EPOCH;
   }
 
+  /** The leader knows nothing. Those that the last request had no room for come first. */
   #tellAll(): void {
-    for (const entries of this.#byTopic.values()) for (const entry of entries.values()) this.#changed.add(entry);
+    for (const entries of this.#byTopic.values()) {
+      for (const entry of entries.values()) {
+        entry.told = null;
+        this.#changed.add(entry);
+      }
+    }
   }
 
   #entryOf({ topicId, partition }: SessionPartition): Entry<Replica> {

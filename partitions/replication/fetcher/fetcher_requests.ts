@@ -82,7 +82,7 @@ export class FetcherRequests {
     }));
     return this.#frame(fetchRequest as unknown as Message, FETCH_VERSION, {
       replicaState: { replicaId: nodeId, replicaEpoch: this.#brokerEpoch() },
-      maxWaitMs: waitMaxMs,
+      maxWaitMs: names.isPart ? 0 : waitMaxMs,
       minBytes,
       maxBytes: responseMaxBytes,
       sessionId: names.sessionId,
