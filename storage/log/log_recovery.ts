@@ -204,9 +204,11 @@ function removeFirst(count: number, { options: { fs }, segments, report }: LogRe
   }
 }
 
-/** Takes the segments from an index on out of the log and renames their files; empty ones are removed. Durable when it returns. */
+/**
+ * Takes the segments from an index on out of the log and renames their files; empty ones are removed. Durable when it returns, also where a
+ * start that was killed has renamed them: else a loss of power would bring them back behind what is appended now.
+ */
 function setAside(from: number, problem: string, { options, segments, report }: LogRecoveryParts): void {
-  if (segments.length <= from) return;
   const { fs, directory } = options;
   while (segments.length > from) {
     const segment = segments.pop();
