@@ -81,3 +81,22 @@ Deno.test("a broker whose directories have a cluster begins no other one in the 
     assert.deepEqual(logs([...Deno.readDirSync(`${directory}/1`)].map(({ name }) => name).sort()), logs(found));
     assert.equal(logs(found).length, 3);
   }));
+
+Deno.test("a broker with a new log directory before one of a cluster begins no other one in the wrong place", () =>
+  withStore(async (directory, store) => {
+    const wrong = new SqliteStore();
+    await wrong.open(`${directory}/wrong.sqlite`);
+    await using _closing = { [Symbol.asyncDispose]: () => wrong.close() };
+    const startWith = (names: readonly string[], store: SqliteStore) => {
+      const overrides = { "node.id": "1", "log.dirs": names.map((name) => `${directory}/${name}`).join(",") };
+      return startMember({ port: 0, shards: 1, overrides }, store);
+    };
+    const first = await startWith(["old"], store);
+    await first.close();
+    await assert.rejects(startWith(["new", "old"], wrong), /has no cluster at this place; name the etcd and/);
+    assert.deepEqual(await wrong.range(""), []);
+    await using _again = await startWith(["new", "old"], store);
+    const clusterOf = (name: string) =>
+      /^cluster.id=(.+)$/m.exec(Deno.readTextFileSync(`${directory}/${name}/meta.properties`))?.[1];
+    assert.equal(clusterOf("new"), clusterOf("old"));
+  }));

@@ -6,7 +6,7 @@
  * Always: the index of a directory is its place in `log.dirs`; the image names directories by it.
  * Source: Kafka's LogManager (createAndValidateLogDirs), MetaPropertiesEnsemble.verify.
  */
-import { partitionKey } from "../../storage/control.ts";
+import { linuxFileSystem, partitionKey, readMetaProperties } from "../../storage/control.ts";
 import type {
   FoundDirectory,
   FoundFuture,
@@ -48,6 +48,32 @@ export interface OpenedDirectory {
   readonly cleanShutdown: boolean;
   /** Whether the page cache has all that the last broker wrote (cache_trust.ts). */
   readonly isCacheIntact: boolean;
+}
+
+/**
+ * The cluster of the first directory that has one; null where all are new. A new one may stand before it, on a disk that was replaced. One
+ * that cannot be read is not considered: its opening says why.
+ */
+function knownCluster(paths: readonly string[]): string | null {
+  for (const path of paths) {
+    let found: ReturnType<typeof readMetaProperties>;
+    try {
+      found = readMetaProperties(linuxFileSystem, path);
+    } catch {
+      continue;
+    }
+    if (found !== null && typeof found !== "string") return found.clusterId;
+  }
+  return null;
+}
+
+/** A source that hears of the known cluster for a new directory, too. */
+function askedWith(
+  known: string | null,
+  source: LogDirectoriesOptions["clusterId"],
+): LogDirectoriesOptions["clusterId"] {
+  if (known === null || typeof source !== "function") return known ?? source;
+  return async (found, path) => await source(found ?? known, path) ?? known;
 }
 
 /** The log directories, locked. */
@@ -107,7 +133,7 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
   static async open(options: LogDirectoriesOptions): Promise<LogDirectories> {
     await using opened = new AsyncDisposableStack();
     const { logDirectories: paths, isInCluster = false } = options;
-    let { clusterId } = options;
+    let clusterId = askedWith(knownCluster(paths), options.clusterId);
     await checkApart(paths);
     const storePath = await storePathOf(options);
     if (!isInCluster) await checkStoreFound(paths, storePath);
