@@ -105,7 +105,7 @@ export class Acceptor implements Disposable {
     while (!this.#isClosed) {
       try {
         const connection = await listener.accept();
-        const refusal = await this.#room();
+        const refusal = await this.#room(number);
         if (this.#isClosed) return connection.close();
         if (refusal === null) this.#take(connection, number);
         else this.#refuse(connection, refusal);
@@ -118,10 +118,10 @@ export class Acceptor implements Disposable {
     }
   }
 
-  /** Settles when one more connection may be taken, or when it has to be closed. @returns the reason to close it, or null */
-  async #room(): Promise<string | null> {
+  /** Settles when one more connection of a listener may be taken, or when it has to be closed. @returns the reason to close it, or null */
+  async #room(listener: number): Promise<string | null> {
     while (!this.#isClosed) {
-      const obstacle = this.#limits.obstacle(this.#handoff.nextDescriptor);
+      const obstacle = this.#limits.obstacle(this.#handoff.nextDescriptor, listener);
       const nowMs = systemClock.monotonicMs();
       if (obstacle === null || !obstacle.closes) this.#shortSinceMs = Infinity;
       if (obstacle === null) return null;

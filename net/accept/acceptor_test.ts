@@ -23,6 +23,8 @@ Deno.test("Acceptor takes the next connection at once, without a warning, after 
     maxConnections: Infinity,
     maxConnectionsPerIp: Infinity,
     maxConnectionsPerIpOverrides: {},
+    listeners: [{ name: "PLAINTEXT" }],
+    interBrokerListenerName: "PLAINTEXT",
     descriptors: new DescriptorBudget({ limit: 100_000, usedCount: 30 }, 2),
     openCount: () => 0,
     partitionsCount: () => 0,

@@ -5,7 +5,8 @@
  * As in Kafka (ConnectionQuotas): at `max.connections` a listener accepts one more connection and holds it until another one closes,
  * while the others wait in the kernel's queue. A connection above the limit of its address is closed at once. When descriptors are
  * scarce, connections wait too, but not for long: it is unknown whether descriptors will ever become free, and a client whose
- * connection was closed can report that.
+ * connection was closed can report that. A listener that only other brokers use (`inter.broker.listener.name`) does not wait for
+ * `max.connections`; its connections count. Not done: Kafka then closes the connection of a client that was idle for longest.
  *
  * Connections are counted by address only where a limit needs it. The shard that closes a connection reports the number
  * that the connection got here, because by then the socket may no longer know its peer.
@@ -21,6 +22,9 @@ export interface ConnectionLimitOptions {
   readonly maxConnectionsPerIp: number;
   /** `max.connections.per.ip.overrides` */
   readonly maxConnectionsPerIpOverrides: Readonly<Record<string, number>>;
+  /** The listeners, and the name of that for other brokers. */
+  readonly listeners: readonly { readonly name: string }[];
+  readonly interBrokerListenerName: string;
   readonly descriptors: DescriptorBudget;
   /** Open connections of all shards. */
   readonly openCount: () => number;
@@ -64,13 +68,15 @@ export class ConnectionLimits {
 
   /**
    * Says why no connection may be handed to a shard at the moment.
-   * @param nextDescriptor number that the next descriptor would get
+   * @param nextDescriptor number that the next descriptor would get @param listener index of the listener
    * @returns null when one may be
    */
-  obstacle(nextDescriptor: number): Obstacle | null {
-    const { maxConnections, descriptors, openCount, partitionsCount } = this.#options;
+  obstacle(nextDescriptor: number, listener = 0): Obstacle | null {
+    const { maxConnections, listeners, interBrokerListenerName, descriptors, openCount, partitionsCount } =
+      this.#options;
     const connections = openCount();
-    if (connections >= maxConnections) {
+    const isProtected = listeners.length > 1 && listeners[listener]?.name === interBrokerListenerName;
+    if (connections >= maxConnections && !isProtected) {
       return { text: `there are ${maxConnections} connections (max.connections)`, closes: false };
     }
     const refusal = descriptors.refuseConnection({ logs: partitionsCount(), connections }, nextDescriptor);

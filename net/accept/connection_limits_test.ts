@@ -13,12 +13,15 @@ function limitsOf(
     overrides?: Record<string, number>;
     openCount?: () => number;
     partitionsCount?: number;
+    listeners?: string[];
   },
 ) {
   return new ConnectionLimits({
     maxConnections: of.most ?? NO_LIMIT,
     maxConnectionsPerIp: of.perIp ?? NO_LIMIT,
     maxConnectionsPerIpOverrides: of.overrides ?? {},
+    listeners: (of.listeners ?? ["PLAINTEXT"]).map((name) => ({ name })),
+    interBrokerListenerName: "PLAINTEXT",
     descriptors,
     openCount: of.openCount ?? (() => 0),
     partitionsCount: () => of.partitionsCount ?? 0,
@@ -35,6 +38,15 @@ Deno.test("ConnectionLimits.obstacle() refuses exactly while max.connections are
   openCount = 1;
   assert.equal(limits.obstacle(10), null);
   assert.match(limitsOf({ most: 0 }).obstacle(10)?.text ?? "", /0 connections/);
+});
+
+Deno.test("ConnectionLimits.obstacle() lets other brokers pass max.connections at a listener of their own", () => {
+  const full = { most: 2, openCount: () => 2 };
+  assert.notEqual(limitsOf(full).obstacle(10, 0), null, "one listener is for clients, too");
+  const limits = limitsOf({ ...full, listeners: ["CLIENTS", "PLAINTEXT"] });
+  assert.notEqual(limits.obstacle(10, 0), null);
+  assert.equal(limits.obstacle(10, 1), null);
+  assert.match(limits.obstacle(Infinity, 1)?.text ?? "", /ulimit -n/);
 });
 
 Deno.test("ConnectionLimits.obstacle() keeps descriptors for partitions and files, but always admits some connections", () => {

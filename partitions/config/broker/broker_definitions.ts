@@ -155,9 +155,15 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
   setting("log.retention.check.interval.ms", "LONG", "300000", "How often old segments are looked for.", {
     check: atLeast(1),
   }),
-  setting("max.connections", "INT", "2147483647", "Most connections at a time; further ones wait.", {
-    check: atLeast(0),
-  }),
+  setting(
+    "max.connections",
+    "INT",
+    "2147483647",
+    "Most connections at a time; further ones wait, but not at a listener for brokers alone.",
+    {
+      check: atLeast(0),
+    },
+  ),
   setting("max.connections.per.ip", "INT", "2147483647", "Most connections of one address; further ones are closed.", {
     check: atLeast(0),
   }),
