@@ -1,7 +1,8 @@
 /**
  * A follower of Apache Kafka: the logs that Kafka 4.3.1 wrote (golden/storage/transactions, with transactions and their markers;
- * golden/kafka_partition, with several codecs, epochs and producers) are taken over batch by batch, and truncated at every batch. Each log
- * equals one whose files are cut there, and then recovered.
+ * golden/kafka_partition, with several codecs, epochs and producers; golden/storage/aborted, with the transactions of three producers, most
+ * of which were aborted) are taken over batch by batch, and truncated at every batch. Each log equals one whose files are cut there, and
+ * then recovered. The index of aborted transactions equals Kafka's.
  */
 import { strict as assert } from "node:assert";
 import { toOffset } from "../storage/base/units.ts";
@@ -11,7 +12,7 @@ import { describeProducers } from "./leader_batches.ts";
 import { batchesIn, openLog, readAll, type StoredBatch, testConfig, TestDirectory } from "./log_fixture.ts";
 import { concatBytes, inMemory, TEST_TIMESTAMP } from "./record_batch_builder.ts";
 
-const goldens = ["storage/transactions", "kafka_partition"];
+const goldens = ["storage/transactions", "storage/aborted", "kafka_partition"];
 const small = { ...testConfig, segmentBytes: 1500, indexIntervalBytes: 300 };
 const NAME = "00000000000000000000";
 
@@ -76,3 +77,21 @@ for (const golden of goldens) {
     }
   });
 }
+
+Deno.test("the index of aborted transactions is that of Apache Kafka, whether it was followed, or recovered from the batches", () => {
+  const batches = batchesOf("storage/aborted");
+  const [log, index] = [`${NAME}.log`, `${NAME}.txnindex`];
+  const expected = Deno.readFileSync(new URL(`./golden/storage/aborted/${index}`, import.meta.url));
+  assert.ok(expected.length > 34 * 10);
+  for (const piece of [1, batches.length]) {
+    using directory = new TestDirectory();
+    using followed = openLog(directory.partition, { producerIdExpirationMs: Infinity });
+    for (let at = 0; at < batches.length; at += piece) follow(followed, batches.slice(at, at + piece));
+    assert.deepEqual(Deno.readFileSync(`${directory.partition}/${index}`), expected);
+  }
+  using directory = new TestDirectory();
+  Deno.mkdirSync(directory.partition);
+  Deno.writeFileSync(`${directory.partition}/${log}`, concatBytes(batches.map(({ bytes }) => bytes)));
+  openLog(directory.partition, { producerIdExpirationMs: Infinity }).close({ clean: true });
+  assert.deepEqual(Deno.readFileSync(`${directory.partition}/${index}`), expected);
+});

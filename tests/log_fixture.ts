@@ -214,7 +214,8 @@ export function findInconsistencies(
       /\.(log|index|timeindex|snapshot)$|^(leader-epoch-checkpoint|truncation-checkpoint|partition\.metadata)$/.test(
         name,
       );
-    const isSetAside = options.hasLost === true && /^\d{20}\.(log|index|timeindex)\.set-aside(-\d+)?$/.test(name);
+    const isSetAside = options.hasLost === true &&
+      /^\d{20}\.(log|index|timeindex|txnindex)\.set-aside(-\d+)?$/.test(name);
     const isAbortedIndex = options.isCleaned === true && /^\d{20}\.txnindex$/.test(name);
     if (!known && !isSetAside && !isAbortedIndex) problems.push(`a file is left over: ${name}`);
     if (/index$/.test(name) && !stems.includes(name.slice(0, 20))) problems.push(`an index has no log: ${name}`);

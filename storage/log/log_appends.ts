@@ -27,6 +27,7 @@ import type { LoadedLog } from "./log_loader.ts";
 import type { LogResources } from "./log_resources.ts";
 import { acceptedAppend, DISK_REFUSED, refusedAppend } from "./log_results.ts";
 import type { AppendOptions, AppendResult, LogOptions } from "./log_types.ts";
+import { AbortedIndexFile } from "./producers/aborted_index_file.ts";
 import type { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { storageFailure } from "./storage_failure.ts";
 
@@ -52,6 +53,7 @@ export class LogAppends {
   readonly #epochs: LeaderEpochFile;
   readonly #unflushed: LoadedLog["unflushed"];
   readonly #rolls: SegmentRoll;
+  readonly #aborted: AbortedIndexFile;
   readonly #onDamaged: (reason: string) => void;
   // Reused for every batch.
   readonly #rules: { -readonly [Rule in keyof BatchRules]: BatchRules[Rule] };
@@ -76,6 +78,7 @@ export class LogAppends {
     this.#producers = loaded.producers;
     this.#epochs = loaded.epochs;
     this.#unflushed = loaded.unflushed;
+    this.#aborted = new AbortedIndexFile(fs, directory, loaded.unflushed);
     this.#config = by.options.config;
     this.#rules = batchRules(by.options.config);
     this.#logEndOffset = loaded.logEndOffset;
@@ -196,6 +199,7 @@ export class LogAppends {
   /** The log ends at an offset from now on, because it was truncated. */
   truncated(logEndOffset: Offset): void {
     this.#logEndOffset = logEndOffset;
+    this.#aborted.forget();
   }
 
   #append(memory: NativeMemory, start: number, options: AppendOptions): AppendResult {
@@ -223,7 +227,8 @@ export class LogAppends {
     return acceptedAppend(stamp.baseOffset, batch.lastOffset, appendTimeMs);
   }
 
-  #appendReplicated(memory: NativeMemory, { start, bytes, count, nowMs }: ReplicatedRun): string | null {
+  #appendReplicated(memory: NativeMemory, run: ReplicatedRun): string | null {
+    const { start, bytes, nowMs } = run;
     const { view } = memory;
     const batch = this.#batch;
     const baseOffset = batches.baseOffset(view, start);
@@ -232,9 +237,11 @@ export class LogAppends {
     if (this.#rolls.isDue) this.#rolls.clear(); // a roll at this batch's offset might not fit to what is left
     if (this.#segments.active.shouldRoll(batch, this.#config)) this.roll(nowMs, baseOffset);
     const { active } = this.#segments;
-    const outcome = active.write(memory, start, bytes, count);
-    if (outcome === "damaged") this.#onDamaged(`${DISK_REFUSED}; the torn write could not be cut off`);
-    if (outcome !== "written") return DISK_REFUSED;
+    const aborted = this.#producers.abortedBy(view, start); // a marker is written alone: see `continues()`
+    const cause = aborted === null
+      ? this.#writeRun(memory, run)
+      : this.#aborted.append(active.baseOffset, aborted, () => this.#writeRun(memory, run));
+    if (cause !== null) return cause;
     for (let at = start; at < start + bytes; at += batch.bytes) {
       this.#describeReplicated(view, at, nowMs);
       active.added(batch);
@@ -242,6 +249,12 @@ export class LogAppends {
       this.#producers.update(view, at);
     }
     return null;
+  }
+
+  #writeRun(memory: NativeMemory, { start, bytes, count }: ReplicatedRun): string | null {
+    const outcome = this.#segments.active.write(memory, start, bytes, count);
+    if (outcome === "damaged") this.#onDamaged(`${DISK_REFUSED}; the torn write could not be cut off`);
+    return outcome === "written" ? null : DISK_REFUSED;
   }
 
   #describeReplicated(view: DataView, start: number, nowMs: number): void {

@@ -18,6 +18,7 @@ import { rebuildEpochs } from "./epochs/epoch_rebuild.ts";
 import { clearLeftovers } from "./leftover_files.ts";
 import { LEADER_EPOCHS_FILE, LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import { readTruncationMark, type TruncationMark } from "./follower/truncation_mark.ts";
+import { keepAborted, rebuildAborted } from "./producers/aborted_recovery.ts";
 import { loadProducers } from "./producers/producer_loading.ts";
 import { ProducerStateManager } from "./producers/producer_state_manager.ts";
 import { recoverAfterKill, type RecoveredLog, recoverSegments, refuseMissing } from "./log_recovery.ts";
@@ -98,8 +99,13 @@ class LogLoader {
   #scanned = false;
   #hasCut = false;
   #lostFrom: Offset | null = null;
-  /** Whether a segment has an index of aborted transactions. */
+  /** Whether a segment has an index of aborted transactions, and whether one has such a file, which may be empty. */
   #hasAborted = false;
+  #hasAbortedFile = false;
+  /** Base offset of the first segment that recovery has read, null for none. */
+  #scannedFrom: Offset | null = null;
+  /** Whether recovery has read control batches. */
+  #hasMarkers = false;
 
   constructor(options: LogOptions, resources: LogResources) {
     const { fs, directory, config, random = Math.random } = options;
@@ -134,6 +140,7 @@ class LogLoader {
     const logStartOffset = toOffset(Math.max(this.#options.logStartOffset, this.segments.first.baseOffset));
     this.#restoreEpochs(epochs, { logStartOffset, logEndOffset });
     const producers = this.#loadProducers({ logStartOffset, logEndOffset });
+    this.#restoreAborted(logEndOffset);
     const isDurable = cleanShutdown && !isHandedOver && !this.#scanned;
     const recoveryPoint = isDurable ? logEndOffset : toOffset(Math.min(this.#options.recoveryPoint, logEndOffset));
     return {
@@ -204,7 +211,10 @@ class LogLoader {
       if (parsed === null || parsed.kind === ".snapshot") continue;
       if (parsed.kind !== ".log") {
         if (!present.has(name.slice(0, -parsed.kind.length) + ".log")) fs.remove(`${directory}/${name}`);
-        else if (parsed.kind === ".txnindex") this.#hasAborted ||= this.#sizeOf(name) > 0;
+        else if (parsed.kind === ".txnindex") {
+          this.#hasAbortedFile = true;
+          this.#hasAborted ||= this.#sizeOf(name) > 0;
+        }
         continue;
       }
       const segment = new Segment(this.#place, parsed.offset);
@@ -289,6 +299,7 @@ class LogLoader {
 
   #recover(from: number, epochs: LeaderEpochFile): Offset {
     this.#scanned = true;
+    this.#scannedFrom = this.segments.at(from).baseOffset;
     return this.#note(recoverSegments(from, {
       options: this.#options,
       segments: this.segments,
@@ -299,7 +310,8 @@ class LogLoader {
     }));
   }
 
-  #note({ endOffset, hasCut, lostFrom }: RecoveredLog): Offset {
+  #note({ endOffset, hasCut, hasMarkers, lostFrom }: RecoveredLog): Offset {
+    this.#hasMarkers = hasMarkers;
     this.#hasCut ||= hasCut;
     this.#lostFrom = lostFrom;
     return endOffset;
@@ -338,6 +350,17 @@ class LogLoader {
     epochs.truncateFromEnd(range.logEndOffset);
     epochs.truncateFromStart(range.logStartOffset);
     epochs.save(this.#unflushed);
+  }
+
+  /** After an unclean stop the indexes of aborted transactions are what the batches say, and durable, as far as they may not have been. */
+  #restoreAborted(logEndOffset: Offset): void {
+    const { fs, directory, cleanShutdown, isHandedOver = false, recoveryPoint } = this.#options;
+    if (!this.#hasAbortedFile && !this.#hasMarkers) return;
+    const parts = { fs, directory, segments: this.segments, reader: this.#reader };
+    if (this.#scannedFrom !== null) rebuildAborted(this.segments.floorIndex(this.#scannedFrom), parts);
+    else if (!cleanShutdown || isHandedOver) {
+      keepAborted(Math.max(0, this.segments.floorIndex(recoveryPoint) - 1), logEndOffset, parts);
+    }
   }
 
   #loadProducers(range: { logStartOffset: Offset; logEndOffset: Offset }): ProducerStateManager {

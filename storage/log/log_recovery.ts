@@ -36,7 +36,7 @@
 import { type Offset, toOffset } from "../base/units.ts";
 import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import type { LogOptions } from "./log_types.ts";
-import { baseOffset, partitionLeaderEpoch } from "../records/record_batch.ts";
+import { baseOffset, isControl, partitionLeaderEpoch } from "../records/record_batch.ts";
 import type { RecoveredSegment, SegmentRecovery } from "../segments/segment_recovery.ts";
 import type { Segment } from "../segments/segment.ts";
 import { markDeleted } from "../segments/segment_deletion.ts";
@@ -63,6 +63,8 @@ export interface RecoveredLog {
   readonly endOffset: Offset;
   /** Whether torn or corrupt bytes were cut off, or segments set aside. */
   readonly hasCut: boolean;
+  /** Whether control batches were read. */
+  readonly hasMarkers: boolean;
   /** The start of the first gap that is not below the recovery point, or null: see `LoadedLog`. */
   readonly lostFrom: Offset | null;
 }
@@ -99,7 +101,7 @@ export function recoverAfterKill(
     endOffset = Math.max(endOffset, found.endOffset);
     if (found.endPosition > 0) break;
   }
-  return { endOffset: toOffset(endOffset), hasCut, lostFrom: null };
+  return { endOffset: toOffset(endOffset), hasCut, hasMarkers: false, lostFrom: null };
 }
 
 /**
@@ -113,6 +115,7 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
   const gaps: string[] = [];
   let end = segments.at(from).baseOffset;
   let hasCut = false;
+  let hasMarkers = false;
   let isFirst = true;
   let overlapping = -1;
   let lostFrom: Offset | null = null;
@@ -129,6 +132,7 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
       // The file may know an epoch by batches that a loss of power has replaced by those of before a truncation.
       if (isFirst) epochs.truncateFromEnd(baseOffset(view, at));
       isFirst = false;
+      hasMarkers ||= isControl(view, at);
       epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
     });
     end = found.endOffset;
@@ -141,7 +145,7 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
       `There are no records at offsets ${gaps[0]}${gaps.length > 1 ? `, and in ${gaps.length - 1} more gaps` : ""}`,
     );
   }
-  return { endOffset: end, hasCut, lostFrom };
+  return { endOffset: end, hasCut, hasMarkers, lostFrom };
 }
 
 /**

@@ -36,6 +36,11 @@ export class ProducerSnapshotFiles {
     return toOffset(latest);
   }
 
+  /** Offsets of the snapshots that do not lie above one, the newest first. */
+  atMost(offset: Offset): Offset[] {
+    return [...this.#offsets].filter((each) => each <= offset).sort((a, b) => b - a);
+  }
+
   /** Whether there is a snapshot at the offset. */
   has(offset: Offset): boolean {
     return this.#offsets.has(offset);

@@ -10,6 +10,7 @@ import type { AppendResult } from "../log_types.ts";
 import { ProducerSnapshotFiles } from "./producer_snapshot_files.ts";
 import { lastSequenceOf, ProducerState } from "./producer_state.ts";
 import * as batches from "../../records/record_batch.ts";
+import type { AbortedTransaction } from "../../segments/transaction_index.ts";
 import type { FileSystem } from "../../sys/file_system.ts";
 import type { Unflushed } from "../unflushed.ts";
 
@@ -59,6 +60,20 @@ export class ProducerStateManager {
     this.state.update(this.#describeAppended(view, at));
   }
 
+  /** The transaction that a batch aborts, by what is known before `update()`; null for any other batch, and where nothing was sent in it. */
+  abortedBy(view: DataView, at: number): AbortedTransaction | null {
+    if (!batches.isControl(view, at) || readEndMarker(view, at)?.committed !== false) return null;
+    const producerId = batches.producerId(view, at);
+    const lastOffset = batches.lastOffset(view, at);
+    let [firstOffset, lastStableOffset] = [-1, lastOffset + 1];
+    this.state.forEach((id, _epoch, _lastDataOffset, txnFirstOffset) => {
+      if (id === producerId) firstOffset = txnFirstOffset;
+      else if (txnFirstOffset >= 0) lastStableOffset = Math.min(lastStableOffset, txnFirstOffset);
+    });
+    if (firstOffset < 0) return null;
+    return { producerId, firstOffset: toOffset(firstOffset), lastOffset, lastStableOffset: toOffset(lastStableOffset) };
+  }
+
   /** Records a batch that is in the log below the loaded snapshot. */
   recall(view: DataView, at: number): void {
     if (batches.producerId(view, at) < 0 || batches.isControl(view, at)) return;
@@ -101,6 +116,18 @@ export class ProducerStateManager {
       this.state.clear();
       onDamaged(newest);
       this.snapshots.remove(newest);
+    }
+    return firstOffset;
+  }
+
+  /**
+   * Loads the newest sound snapshot that does not lie above an offset.
+   * @param firstOffset all batches from it on exist @returns the offset up to which the state is known
+   */
+  loadAtMost(offset: Offset, firstOffset: Offset): Offset {
+    for (const at of this.snapshots.atMost(offset)) {
+      const bytes = this.snapshots.read(at);
+      if (at >= firstOffset && bytes !== null && this.state.loadSnapshot(bytes)) return at;
     }
     return firstOffset;
   }
