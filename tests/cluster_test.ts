@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { startCluster, StartupError } from "../mod.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
+import { findCoordinatorRequest, findCoordinatorResponse } from "../net/protocol/messages/10_find_coordinator.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
@@ -55,6 +56,16 @@ Deno.test("startCluster() makes a topic that one broker created known to all, be
     using client = await KafkaClient.connect({ port });
     await create(client, `t${index}`, 2);
     assert.equal((await metadataOf(port, `t${index}`)).topics[0]?.errorCode, errorCode.NONE);
+  }
+});
+
+Deno.test("startCluster() of fewer brokers than committed offsets have replicas by default serves groups", async () => {
+  await using cluster = await startCluster({ brokers: 2 });
+  for (const { port } of cluster.brokers) {
+    using client = await KafkaClient.connect({ port });
+    const of = { apiVersion: 4, value: { keyType: 0, coordinatorKeys: ["g"] } };
+    const { coordinators } = await client.call(findCoordinatorRequest, findCoordinatorResponse, of);
+    assert.deepEqual(coordinators.map(({ errorCode: code }) => code), [errorCode.NONE]);
   }
 });
 

@@ -1,6 +1,6 @@
 /**
- * A client of a cluster whose brokers die: each request goes to whoever leads the partition then, again until it is served. Main isolate of a
- * test.
+ * A client of a cluster whose brokers die or pause: each request goes to whoever leads the partition then, again until it is served. Main
+ * isolate of a test.
  */
 import assert from "node:assert/strict";
 import { waitFor } from "../../../bench/peer/processes.ts";
@@ -9,6 +9,8 @@ import { NONE, WireClient } from "../../../bench/peer/wire_client.ts";
 import { type ClusterNode, type ClusterRig, isGone, metadataOf } from "./cluster_rig.ts";
 
 const PATIENCE_MS = 60_000;
+/** Who has not answered by then is asked no more. */
+const ANSWER_MS_MAX = 3000;
 
 /** A partition of a topic. */
 type Place = { readonly topic: string; readonly partition: number };
@@ -71,7 +73,7 @@ export class LeaderClients implements Disposable {
       const nodeId = await this.#leaderOf(of);
       const client = nodeId < 0 ? null : await this.#clientOf(nodeId);
       if (client === null) return undefined;
-      const answer = await ask(client).catch(onGone);
+      const answer = await inTime(ask(client));
       if (answer !== null) return answer;
       client[Symbol.dispose]();
       this.#connections.delete(nodeId);
@@ -80,7 +82,7 @@ export class LeaderClients implements Disposable {
   }
 
   async #leaderOf({ topic, partition }: Place): Promise<number> {
-    const metadata = await metadataOf(runningOf(this.#rig), [topic]).catch(onGone);
+    const metadata = await inTime(metadataOf(runningOf(this.#rig), [topic]));
     return metadata?.topics[0]?.partitions.find(({ partitionIndex }) => partitionIndex === partition)?.leaderId ?? -1;
   }
 
@@ -93,15 +95,27 @@ export class LeaderClients implements Disposable {
   }
 }
 
-/** A broker that runs. */
+/** One of the brokers that run, another one each time. */
 export function runningOf(rig: ClusterRig): ClusterNode {
-  const node = rig.nodes.find(({ isRunning }) => isRunning);
+  const running = rig.nodes.filter(({ isRunning }) => isRunning);
+  const node = running[Math.floor(Math.random() * running.length)];
   assert.ok(node, "a broker runs");
   return node;
 }
 
+/** @returns null when there is no answer in time, or its broker has gone */
+export async function inTime<T>(asked: Promise<T>): Promise<T | null> {
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), ANSWER_MS_MAX);
+  try {
+    return await Promise.race([asked.catch(onGone), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** @returns null when a request failed because its broker has gone @throws every other failure */
-export function onGone(error: unknown): null {
+function onGone(error: unknown): null {
   if (isGone(error) || (error instanceof Error && error.message.includes("closed the connection"))) return null;
   throw error;
 }

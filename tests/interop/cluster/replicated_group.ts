@@ -16,7 +16,7 @@ import type { CoordinatorClient } from "../group_clients.ts";
 import { GroupMember } from "../group_member.ts";
 import { committedOffsets } from "../wire_groups.ts";
 import { type ClusterNode, type ClusterRig, metadataOf } from "./cluster_rig.ts";
-import { LeaderClients, onGone, runningOf } from "./leader_clients.ts";
+import { inTime, LeaderClients, runningOf } from "./leader_clients.ts";
 
 const OFFSETS_TOPIC = "__consumer_offsets";
 const FIND_COORDINATOR_VERSION = 4;
@@ -57,7 +57,8 @@ export async function allInSync(rig: ClusterRig, ...topics: string[]): Promise<v
   let lacking: string[] = [];
   try {
     await waitFor(`all replicas of ${topics} are in sync`, async () => {
-      const found = await metadataOf(runningOf(rig), [...topics, OFFSETS_TOPIC]);
+      const found = await inTime(metadataOf(runningOf(rig), [...topics, OFFSETS_TOPIC]));
+      if (found === null) return undefined;
       lacking = found.topics.flatMap(({ name, partitions }) =>
         partitions.filter(({ isrNodes }) => isrNodes.length !== REPLICAS).map((
           { partitionIndex, leaderId, isrNodes },
@@ -122,11 +123,19 @@ export class ReplicatedGroup implements AsyncDisposable {
     return watched;
   }
 
-  /** Its coordinator, as a broker that runs says. */
+  /** Its coordinator, as two brokers say. */
   coordinator(): Promise<number> {
     return waitFor(`${this.group} has a coordinator`, async () => {
-      const found = await coordinatorOf(runningOf(this.#rig), this.group);
+      const found = await this.#agreed();
       return found < 0 ? undefined : found;
+    });
+  }
+
+  /** Waits until it has a coordinator that is another broker. */
+  async coordinatesElsewhere({ nodeId }: ClusterNode): Promise<void> {
+    await waitFor(`${this.group} has another coordinator than ${nodeId}`, async () => {
+      const found = await this.#agreed();
+      return found >= 0 && found !== nodeId ? true : undefined;
     });
   }
 
@@ -209,6 +218,13 @@ export class ReplicatedGroup implements AsyncDisposable {
     }
   }
 
+  /** The coordinator that two brokers name, else -1: one that was paused may believe for a moment that it is still the one. */
+  async #agreed(): Promise<number> {
+    const running = this.#rig.nodes.filter(({ isRunning }) => isRunning);
+    const named = await Promise.all(running.map((node) => inTime(coordinatorOf(node, this.group))));
+    return named.find((one, at) => one !== null && one >= 0 && named.indexOf(one) !== at) ?? -1;
+  }
+
   /** Writes a record to each partition. */
   async #write(): Promise<void> {
     for (let partition = 0; partition < this.partitions; partition++) {
@@ -219,11 +235,11 @@ export class ReplicatedGroup implements AsyncDisposable {
 
   async #look(): Promise<void> {
     const wanted = Array.from({ length: this.partitions }, (_, partition) => ({ topic: this.topic, partition }));
-    const nodeId = await coordinatorOf(runningOf(this.#rig), this.group).catch(onGone);
-    if (nodeId === null || nodeId < 0) return;
-    using client = await WireClient.connect(this.#rig.node(nodeId).port).catch(onGone);
+    const nodeId = await this.#agreed();
+    if (nodeId < 0) return;
+    using client = await inTime(WireClient.connect(this.#rig.node(nodeId).port));
     if (client === null) return;
-    for (const { partition, offset } of await committedOffsets(client, this.group, wanted).catch(onGone) ?? []) {
+    for (const { partition, offset } of await inTime(committedOffsets(client, this.group, wanted)) ?? []) {
       const before = this.#committed[partition]!;
       assert.ok(offset >= before, `${this.group}: ${partition} is committed up to ${offset} after ${before}`);
       this.#committed[partition] = offset;
