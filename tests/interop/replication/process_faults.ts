@@ -5,11 +5,11 @@ import type { RigNode } from "./replicated_cluster.ts";
 import type { ReplicationRig } from "./replication_rig.ts";
 
 /** A dead process is noticed by refused connections; a loaded machine takes seconds for what takes milliseconds. */
-const AFTER_CRASH_MS = 10_000;
+const AFTER_CRASH_MS = 20_000;
 /** What a session's end takes further. */
 const AFTER_SESSION_MS = 10_000;
 /** While nothing is elected, a write takes its usual time. */
-const UNDISTURBED_MS = 5000;
+const UNDISTURBED_MS = 10_000;
 /** How long a fault lasts that forbids writes, or changes nothing. */
 const LASTS_MS = { min: 200, max: 2500 } as const;
 
