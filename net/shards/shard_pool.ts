@@ -180,6 +180,11 @@ export class ShardPool {
     return this.#members.map((_, shard) => this.isolates.get(shard, ISOLATE.handlerFailures) >>> 0);
   }
 
+  /** Records that the follower lacks that is furthest behind, of the partitions that each shard leads. */
+  followerLags(): number[] {
+    return this.#members.map((_, shard) => this.isolates.get(shard, ISOLATE.followerLag));
+  }
+
   /** Transfers a connection to the shard with the fewest connections. That shard then owns the descriptor. */
   transfer(connection: AcceptedConnection): void {
     this.#transfers.toLeastLoaded(connection);

@@ -298,7 +298,7 @@ class ShardHost {
       onCacheDoubtful: () => post({ type: "cacheDoubtful" }),
       load: (paths, done, tails = []) => this.#jobs.loadFiles(paths, tails, done),
       onRetention: (event) => post({ type: "retention", event }),
-      replication: shardReplication(config, { image: this.#image, control: this.#control }),
+      replication: shardReplication(this.#start, this.#isolates, { image: this.#image, control: this.#control }),
     });
   }
 

@@ -22,6 +22,8 @@ export interface ReplicationParts {
   minIsrOf(topic: TopicImage): number;
   /** Has the main isolate change rows. @param done gets how each proposal ended, on a later turn */
   change(proposals: readonly RowProposal[], done: (outcomes: readonly RowOutcome[]) => void): void;
+  /** How many records the follower lacks that is furthest behind. */
+  publishLag?(records: number): void;
 }
 
 /** For a broker that is in no cluster. */
@@ -31,6 +33,9 @@ export const NO_REPLICATION: ReplicationParts = {
   minIsrOf: () => 1,
   change: (proposals) => assert(proposals.length === 0, "a lone broker has no followers"),
 };
+
+/** How often the lag of followers is measured. */
+const LAG_MS = 1000;
 
 /** Changes of rows are collected for this time: many followers catch up at once. */
 const COLLECT_MS = 5;
@@ -43,6 +48,7 @@ export class LedReplicas implements LeaderSurroundings {
   readonly #clock: Clock;
   readonly #leaders = new Set<LeaderPartition>();
   #nextTickMs = Infinity;
+  #nextLagMs = Infinity;
   #proposals: { readonly proposal: RowProposal; readonly ended: (outcome: RowOutcome) => void }[] = [];
   #sendsAtMs = Infinity;
   #knownBrokers: ReadonlyMap<number, BrokerImage> | null = null;
@@ -62,7 +68,7 @@ export class LedReplicas implements LeaderSurroundings {
 
   /** When `run()` is due, monotonic ms. */
   get nextDeadlineMs(): number {
-    return Math.min(this.#nextTickMs, this.#sendsAtMs);
+    return Math.min(this.#nextTickMs, this.#nextLagMs, this.#sendsAtMs);
   }
 
   /** The row by which this broker leads a partition; null when it does not, or is its only replica. */
@@ -96,6 +102,7 @@ export class LedReplicas implements LeaderSurroundings {
       this.#nextTickMs = nowMs + this.lagMaxMs / 2;
       for (const leader of this.#leaders) leader.looked(true);
     }
+    if (nowMs >= this.#nextLagMs) this.#measureLag(nowMs);
     if (nowMs >= this.#sendsAtMs) this.#send();
   }
 
@@ -120,11 +127,21 @@ export class LedReplicas implements LeaderSurroundings {
   began(leader: LeaderPartition): void {
     this.#leaders.add(leader);
     this.#nextTickMs = Math.min(this.#nextTickMs, this.nowMs() + this.lagMaxMs / 2);
+    if (this.#parts.publishLag !== undefined) this.#nextLagMs = Math.min(this.#nextLagMs, this.nowMs() + LAG_MS);
   }
 
   ended(leader: LeaderPartition): void {
     this.#leaders.delete(leader);
-    if (this.#leaders.size === 0) this.#nextTickMs = Infinity;
+    if (this.#leaders.size > 0) return;
+    this.#nextTickMs = this.#nextLagMs = Infinity;
+    this.#parts.publishLag?.(0);
+  }
+
+  #measureLag(nowMs: number): void {
+    let lag = 0;
+    for (const leader of this.#leaders) lag = Math.max(lag, leader.followerLag);
+    this.#parts.publishLag?.(lag);
+    this.#nextLagMs = nowMs + LAG_MS;
   }
 
   #send(): void {

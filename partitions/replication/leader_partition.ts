@@ -115,6 +115,11 @@ export class LeaderPartition {
     return this.#state.lowWatermark;
   }
 
+  /** Records that the follower lacks that is furthest behind. */
+  get followerLag(): number {
+    return this.#state.followerLag;
+  }
+
   /** Whether a change of the row may be under way: then only this object knows what may be in the stored ISR. */
   get isChanging(): boolean {
     return this.#state.isChanging;

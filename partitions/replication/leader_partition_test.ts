@@ -170,6 +170,25 @@ Deno.test("a partition gets followers and loses them without an end of its leade
   assert.equal(led.partition.leader, null);
 });
 
+Deno.test("how far the last follower is behind is measured every second, while partitions with followers are led", () => {
+  const led = new LedFixture();
+  led.append("a", "b", "c");
+  led.fetch(2, 3);
+  led.pass(999);
+  assert.deepEqual(led.lags, []);
+  led.pass(1);
+  led.fetch(3, 2);
+  led.pass(1000);
+  led.fetch(3, 3);
+  led.pass(1000);
+  led.append("d");
+  led.change({ ...ledRow, leader: 2, leaderEpoch: 8, partitionEpoch: 11 });
+  led.pass(1000);
+  led.pass(5000);
+  assert.deepEqual(led.lags, [3, 1, 0, 0], "a follower that has not fetched lacks everything");
+  assert.equal(led.led.nextDeadlineMs, Infinity);
+});
+
 Deno.test("a partition is not handed over while its in-sync set may be changing", () => {
   const led = new LedFixture({ ...ledRow, isr: [1, 2] });
   led.fetch(3, 0);

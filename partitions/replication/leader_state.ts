@@ -158,6 +158,15 @@ export class LeaderState implements LeaderView {
     return toOffset(low);
   }
 
+  /** Records that the follower lacks that is furthest behind. */
+  get followerLag(): number {
+    let lag = 0;
+    for (const { logEndOffset } of this.#followers.values()) {
+      lag = Math.max(lag, this.#logEnd - Math.max(logEndOffset, this.#parts.log.logStartOffset));
+    }
+    return lag;
+  }
+
   /** The log has grown. @returns whether the high watermark moved */
   appended(nowMs: number): boolean {
     const lastEnd = this.#logEnd;

@@ -66,6 +66,8 @@ export class LedFixture extends Fixture {
   readonly clock = new ManualClock();
   readonly sent: { readonly proposal: RowProposal; readonly ended: (outcome: RowOutcome) => void }[] = [];
   readonly led: LedReplicas;
+  /** What was measured of the followers' lag. */
+  readonly lags: number[] = [];
   brokers: ReadonlyMap<number, BrokerImage> = new Map([1, 2, 3].map((id) => [id, brokerOf(id)]));
   #minIsr = 2;
 
@@ -75,6 +77,7 @@ export class LedFixture extends Fixture {
       lagMaxMs: LAG_MAX_MS,
       brokers: () => this.brokers,
       minIsrOf: () => this.#minIsr,
+      publishLag: (records) => this.lags.push(records),
       change: (proposals, done) => {
         const outcomes: RowOutcome[] = [];
         for (const [index, proposal] of proposals.entries()) {

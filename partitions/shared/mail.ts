@@ -13,8 +13,8 @@ import { RecordQueue } from "./record_queue.ts";
 import { RECORD_FLOATS, RECORD_INTS, RingConsumer, RingProducer, type RingRecord } from "./ring.ts";
 import { ISOLATE } from "./words.ts";
 
-/** Words of one isolate's row: two groups 64 bytes apart, one for each writer. */
-const ROW_WORDS = 32;
+/** Words of one isolate's row: groups of 64 bytes, each of one writer. */
+const ROW_WORDS = 48;
 
 /** The words that isolates keep about themselves (words.ts, table "isolate"). */
 export class IsolateTable {

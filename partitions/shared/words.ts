@@ -42,7 +42,7 @@ export const WATERMARK = {
 /** Index of each word in a ring's header; the two sides are 64 bytes apart. */
 export const RING = { head: 0, tail: 16 } as const;
 
-/** Index of each word in an isolate's row (128 bytes: words that the isolate writes, then words that the main isolate writes). */
+/** Index of each word in an isolate's row (192 bytes: words that the isolate writes, those that the main isolate writes, again its own). */
 export const ISOLATE = {
   parked: 0,
   closed: 1,
@@ -53,6 +53,7 @@ export const ISOLATE = {
   handlerFailures: 15,
   posted: 16,
   stopping: 17,
+  followerLag: 32,
 } as const;
 
 /** Index of each word in a flush worker's row: one a log directory, behind those of the shards. Its mail has the same words as a shard's. */
@@ -135,6 +136,10 @@ export const sharedWords: readonly SharedWord[] = [
   word("isolate", ISOLATE.stopping, "stopping", ["main", "shard"], [
     "1: a part of the broker failed; the shard closes its sockets and ends without a clean stop",
     "none",
+  ]),
+  word("isolate", ISOLATE.followerLag, "followerLag", ["shard", "main"], [
+    "records that the follower lacks that is furthest behind, of the partitions that the shard leads; measured every second",
+    "none: stays at the largest int32",
   ]),
   word("flush worker", FLUSH_WORKER.parked, "parked", ["flush worker", "any shard", "main"], [
     "1 while the worker is, or is about to be, blocked in epoll_wait: a sender then signals its eventfd",

@@ -21,6 +21,7 @@ import { type Endpoint, endpointOf, type Knock, knockByConnecting } from "./endp
 import { LedRows } from "./led_rows.ts";
 import { ProposedRows } from "./proposed_rows.ts";
 import { LiveImage, type TopicRules } from "../live_image.ts";
+import { ReplicationCounters } from "../replication_counters.ts";
 import type {
   BrokerDescription,
   BrokerRegistration,
@@ -66,6 +67,8 @@ export interface MembershipOptions {
 /** One broker's membership. */
 export class Membership implements MembershipCalls {
   readonly image: LiveImage;
+  /** What metrics say of replication. */
+  readonly counters: ReplicationCounters;
   /** Changes of rows that leaders on shards want. */
   readonly rowProposals: ProposedRows;
   /** Id of this process. */
@@ -82,9 +85,11 @@ export class Membership implements MembershipCalls {
     const time = this.#timers = new OwnTimers(options.time ?? systemTime);
     const failed = (error: MetadataStoreError | MembershipError) => this.#fail(error, options);
     const image = this.image = new LiveImage(follower, { rules, failed });
+    const counters = this.counters = new ReplicationCounters(image, nodeId);
+    const store = counters.counted(options.store);
     const { incarnation } = this;
     const endpoint = endpointOf(description, interBrokerListener);
-    const parts = { ...options, image, time, broker: nodeId, incarnation, endpoint, knock, failed };
+    const parts = { ...options, store, image, time, broker: nodeId, incarnation, endpoint, knock, failed };
     this.#elected = new ElectedController(parts);
     const identity = {
       broker: nodeId,
@@ -176,6 +181,7 @@ export class Membership implements MembershipCalls {
     this.#member.close();
     this.#led.close();
     this.rowProposals.close();
+    this.counters[Symbol.dispose]();
     const closed = this.#elected.close();
     this.image[Symbol.dispose]();
     this.#timers[Symbol.dispose]();
