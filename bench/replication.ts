@@ -10,7 +10,7 @@
  * - **produce-…, librdkafka-…, latency-1000** (loads.ts): A B B A, after warming; CPU is that of all processes
  * - **follower-…**: one broker leads all, so the others' CPU is that of following
  * - **idle**: 1,000 partitions of three replicas, and nothing happens
- * - **failover** (failover.ts): from a fault until writes to the broker's partitions are acknowledged, for each fault on a new topic of 1,000
+ * - **failover-kafka, failover-9000, failover-700** (failover.ts): from a fault until writes to the broker's partitions are acknowledged, for each fault on a new topic of 1,000
  *   partitions; this tree with its sessions (700 ms) and those of Kafka (9 s). With `--etcd 3`, also with etcd's leader killed at once
  *
  * Both clusters run all the time while loads are measured, and one at a time for failovers. About eleven minutes; with --quick two, whose
@@ -37,7 +37,8 @@ import { createTopic, deleteTopics } from "./replication/topics.ts";
 
 const MANY_PARTITIONS = 1000;
 const SETTLE_MS = 10_000;
-const PARTS = [...LOADS.map(({ name }) => name), "idle", "failover"];
+const FAILOVERS = ["failover-kafka", "failover-9000", "failover-700"];
+const PARTS = [...LOADS.map(({ name }) => name), "idle", ...FAILOVERS];
 
 const FAULTS: readonly Fault[] = [
   { signal: "SIGKILL", victim: "a broker" },
@@ -92,7 +93,7 @@ async function measure(scratch: string, options: Options): Promise<void> {
     for (const load of loads) await done(await measureLoad(load, [kafka, barnabas], options));
     if (options.only.includes("idle")) await done(await measureIdle([kafka, barnabas], options));
   }
-  if (options.only.includes("failover")) await done(await measureFailovers(scratch, options));
+  if (FAILOVERS.some((part) => options.only.includes(part))) await done(await measureFailovers(scratch, options));
 }
 
 type Pair = readonly [kafka: Cluster, barnabas: Cluster];
@@ -152,20 +153,27 @@ async function measureFailovers(scratch: string, options: Options): Promise<Sect
   const partitions = quick ? 100 : MANY_PARTITIONS;
   const faults = [...FAULTS, ...(etcdMembers === 3 ? FAULTS_OF_THREE_ETCDS : [])];
   const columns = [
-    { title: "Apache Kafka", faults: FAULTS, start: () => startKafka(`${scratch}/kafka-failover`) },
     {
+      part: "failover-kafka",
+      title: "Apache Kafka",
+      faults: FAULTS,
+      start: () => startKafka(`${scratch}/kafka-failover`),
+    },
+    {
+      part: "failover-9000",
       title: "Barnabas, sessions of 9 s",
       faults,
       start: () => startBarnabas(`${scratch}/barnabas-9000`, { etcdMembers, sessions: KAFKA_SESSIONS }),
     },
     {
+      part: "failover-700",
       title: "Barnabas",
       faults,
       start: () => startBarnabas(`${scratch}/barnabas-700`, { etcdMembers, sessions: OWN_SESSIONS }),
     },
   ];
   const measured: Section["columns"][number][] = [];
-  for (const { title, faults, start } of columns) {
+  for (const { title, faults, start } of columns.filter(({ part }) => options.only.includes(part))) {
     say(`failover: ${title}`);
     await using cluster = await start();
     const figures: Figure[] = [];

@@ -7,8 +7,9 @@
  *
  * Always: a node keeps its port, its directory and its node id from one start to the next.
  */
-import { type ApacheKafka, kafkaTool, launchApacheKafka, randomClusterId } from "./apache_kafka.ts";
+import { type ApacheKafka, launchApacheKafka, randomClusterId } from "./apache_kafka.ts";
 import { freePort, type RunningProcess, waitFor } from "./processes.ts";
+import { ByteWriter } from "./wire_bytes.ts";
 import { WireClient } from "./wire_client.ts";
 
 /** How to run a cluster. */
@@ -136,17 +137,42 @@ export class ApacheKafkaCluster implements AsyncDisposable {
     await Promise.all(running.map((node) => node.lists(nodeIds)));
   }
 
-  /** Node id of the active controller, which Metadata does not say in KRaft. It is asked for by Kafka's own tool, which takes a second. */
-  async activeController(): Promise<number> {
-    const servers = ["--bootstrap-server", this.bootstrapServers];
-    const { stdout, stderr } = await kafkaTool("MetadataQuorumCommand", [...servers, "describe", "--status"]);
-    const found = /^LeaderId:\s+(\d+)$/m.exec(stdout);
-    if (found === null) throw new Error(`Cannot find the active controller:\n${stdout}\n${stderr}`);
-    return Number(found[1]);
+  /** Node id of the active controller, which Metadata does not say in KRaft. */
+  activeController(): Promise<number> {
+    return waitFor("Apache Kafka has an active controller", async () => {
+      for (const { port } of this.nodes.filter(({ isRunning }) => isRunning)) {
+        using client = await WireClient.connect(port);
+        const leader = await leaderOfQuorum(client);
+        if (leader >= 0) return leader;
+      }
+      return undefined;
+    });
   }
 
   /** Kills all brokers: the data of a cluster that is disposed of are of no use. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.nodes.filter(({ isRunning }) => isRunning).map((node) => node.kill()));
   }
+}
+
+/** Key and version of DescribeQuorum (KIP-595). */
+const DESCRIBE_QUORUM = [55, 0] as const;
+const METADATA_TOPIC = "__cluster_metadata";
+/** Ends a header or a struct of a flexible version (KIP-482). */
+const NO_TAGS = 0;
+/** An array of one element, in a flexible version. */
+const ONE = 2;
+
+/** Asks for the leader of the metadata's partition. @returns -1 while there is none */
+async function leaderOfQuorum(client: WireClient): Promise<number> {
+  const name = new TextEncoder().encode(METADATA_TOPIC);
+  const body = new ByteWriter().int8(NO_TAGS).int8(ONE).int8(name.length + 1).raw(name).int8(ONE).int32(0);
+  const answer = await client.request(DESCRIBE_QUORUM, body.int8(NO_TAGS).int8(NO_TAGS).int8(NO_TAGS).bytes);
+  answer.int8(); // tags of the header
+  const failed = answer.int16();
+  if (failed !== 0 || answer.int8() !== ONE) return -1;
+  for (let left = answer.int8(); left > 1; left--) answer.int8(); // the topic's name
+  answer.int8(); // one partition
+  answer.int32();
+  return answer.int16() === 0 ? answer.int32() : -1;
 }

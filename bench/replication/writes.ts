@@ -30,6 +30,10 @@ export class Writes implements AsyncDisposable {
   readonly #left: Set<number>;
   readonly #writing = new Set<number>();
   readonly #acknowledgedMs: number[] = [];
+  /** Partitions that have been written to, perhaps in vain. */
+  readonly #begun = new Set<number>();
+  /** When the last partition was written to for the first time, because its leader was known. */
+  allLedMs = NaN;
 
   private constructor(
     topic: string,
@@ -55,20 +59,27 @@ export class Writes implements AsyncDisposable {
   /** Writes. @returns when each was acknowledged, by `performance.now()` */
   async untilAll(): Promise<number[]> {
     const startMs = performance.now();
-    for (let turn = 0; this.#left.size > 0; turn++) {
+    for (let turn = 0; this.#left.size > 0; turn++, await sleep(ASK_EVERY_MS)) {
+      if (this.#writing.size === this.#left.size) continue;
       const node = this.#nodes[turn % this.#nodes.length] as ClusterBroker;
       const [found] = (await metadataOf(node, [this.#topic])).topics;
       for (const { partitionIndex: partition, leaderId } of found?.partitions ?? []) {
         const line = this.#lines.find(({ nodeId }) => nodeId === leaderId);
         if (line === undefined || !this.#left.has(partition) || this.#writing.has(partition)) continue;
         this.#writing.add(partition);
+        this.#note(partition);
         line.unanswered.push(partition);
         await line.client.sendProduce({ topic: this.#topic, partition }, batch);
       }
       if (performance.now() - startMs > PATIENCE_MS) throw new Error(`${this.#left.size} partitions take no writes`);
-      if (this.#left.size > 0) await sleep(ASK_EVERY_MS);
     }
     return this.#acknowledgedMs;
+  }
+
+  #note(partition: number): void {
+    if (this.#begun.has(partition)) return;
+    this.#begun.add(partition);
+    this.allLedMs = performance.now();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
