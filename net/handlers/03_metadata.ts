@@ -16,6 +16,7 @@ import { askControl } from "../requests/control/control_question.ts";
 import { NO_LEADER } from "../requests/cluster_view.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
+import type { SlicedWork } from "../requests/slices.ts";
 import { EncodedList } from "../protocol/encoded_list.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
@@ -74,30 +75,52 @@ class MetadataOperation {
     const { topics } = this.#request;
     const { apiVersion } = this.#exchange;
     if (topics === null || (apiVersion === 0 && topics.length === 0)) {
-      const visible = [...this.#services.image.topics()].filter(({ name }) => this.#isVisible(name));
-      return this.#respondInSteps(visible, "run", (topic) => this.#describe(topic));
+      const all = [...this.#services.image.topics()];
+      const visible = all.values().filter(({ name }) => this.#isVisible(name));
+      return this.#respondInSteps(visible, (topic) => this.#describe(topic), { countMax: all.length, how: "run" });
     }
+    const run = { countMax: topics.length, how: "run" } as const;
     const isIdAllowed = apiVersion >= TOPIC_ID_VERSION;
     if (!isIdAllowed && topics.some(({ name, topicId }) => name === null || topicId !== ZERO_UUID)) {
       // v10 and v11 have the field without a meaning for it.
       const code = errorCode.INVALID_REQUEST;
-      return this.#respondInSteps(topics, "run", ({ name, topicId }) => missing(name ?? "", code, topicId));
+      return this.#respondInSteps(topics, ({ name, topicId }) => missing(name ?? "", code, topicId), run);
     }
-    const ids = new Set<string>();
-    for (const { topicId } of topics) if (topicId !== ZERO_UUID) ids.add(topicId);
-    // In a request that names ids, only the ids count (KafkaApis.handleTopicMetadataRequest).
-    if (ids.size > 0) return this.#respondInSteps([...ids], "run", (id) => this.#topicById(id));
-    this.#answerNames(new Set(topics.map(({ name }) => name)));
+    if (topics.some(({ topicId }) => topicId !== ZERO_UUID)) {
+      // In a request that names ids, only the ids count (KafkaApis.handleTopicMetadataRequest).
+      const ids = topics.values().map(({ topicId }) => topicId).filter((id) => id !== ZERO_UUID);
+      return this.#respondInSteps(distinct(ids), (id) => this.#topicById(id), run);
+    }
+    const { config } = this.#services;
+    if (config.autoCreateTopicsEnable && this.#request.allowAutoTopicCreation) return this.#createMissing(topics);
+    const names = topics.values().map(({ name }) => name);
+    this.#respondInSteps(distinct(names), (name) => this.#topicByName(name), run);
   }
 
-  #answerNames(names: ReadonlySet<string | null>): void {
-    const { config, control } = this.#services;
-    const isCreating = config.autoCreateTopicsEnable && this.#request.allowAutoTopicCreation;
-    const wanted = isCreating ? [...names].filter((name): name is string => this.#isCreatable(name)) : [];
-    if (wanted.length === 0) return this.#respondInSteps([...names], "run", (name) => this.#topicByName(name));
+  /** Creates the topics that are missing, which are looked for in steps, too. */
+  #createMissing(topics: MetadataRequest["topics"] & object): void {
+    const names = new Set<string | null>();
+    const wanted: string[] = [];
+    const rest = distinct(topics.values().map(({ name }) => name));
+    const search: SlicedWork = {
+      step: () =>
+        eachOf(rest, TOPICS_PER_STEP, (name) => {
+          names.add(name);
+          if (this.#isCreatable(name)) wanted.push(name);
+        }),
+      finish: () => this.#create(names, wanted),
+    };
+    if (topics.length > TOPICS_PER_STEP) return this.#services.slices.run(search, this.#exchange);
+    search.step();
+    search.finish();
+  }
+
+  #create(names: ReadonlySet<string | null>, wanted: string[]): void {
+    const resume = { countMax: names.size, how: "resume" } as const;
+    if (wanted.length === 0) return this.#respondInSteps(names, (name) => this.#topicByName(name), resume);
     askControl(
       { name: "autoCreateTopics", args: { names: wanted } },
-      { control, exchange: this.#exchange },
+      { control: this.#services.control, exchange: this.#exchange },
       (result) => {
         const codes = new Map(isFailure(result) ? [] : result.map(({ name, errorCode: code }) => [name, code]));
         const codeOf = (name: string) => {
@@ -107,34 +130,35 @@ class MetadataOperation {
         };
         const created = new Set(wanted);
         const describe = (name: string | null) => this.#topicByName(name, created.has(name ?? "") ? codeOf : undefined);
-        this.#respondInSteps([...names], "resume", describe);
+        this.#respondInSteps(names, describe, resume);
       },
     );
   }
 
   /**
    * Describes a few topics a step, because there may be thousands, and encodes them at once: thousands of described topics would lie on
-   * the heap together. @param describe makes the part of one topic
+   * the heap together.
+   * @param named is read as far as a step goes @param describe makes the part of one topic
+   * @param of countMax: most topics that may be named
    */
   #respondInSteps<Named>(
-    named: readonly Named[],
-    how: "run" | "resume",
+    named: Iterable<Named>,
     describe: (named: Named) => MetadataResponseTopic,
+    { countMax, how }: { countMax: number; how: "run" | "resume" },
   ): void {
-    if (named.length <= TOPICS_PER_STEP) return this.#respond(named.map(describe));
+    if (countMax <= TOPICS_PER_STEP) return this.#respond(Array.from(named, describe));
     const topics = new EncodedList<MetadataResponseTopic>(metadataTopicElement, this.#exchange.apiVersion);
+    const rest = named[Symbol.iterator]();
     this.#services.slices[how]({
-      step: () => {
-        const end = Math.min(topics.count + TOPICS_PER_STEP, named.length);
-        while (topics.count < end) topics.add(describe(named[topics.count] as Named));
-        return end < named.length && topics.bytes.length <= TOPICS_BYTES_MAX;
-      },
+      step: () =>
+        eachOf(rest, TOPICS_PER_STEP, (next) => topics.add(describe(next))) &&
+        topics.bytes.length <= TOPICS_BYTES_MAX,
       finish: () => this.#respond(topics.asArray),
     }, this.#exchange);
   }
 
   /** Whether a missing topic may be created for this client. */
-  #isCreatable(name: string | null): boolean {
+  #isCreatable(name: string | null): name is string {
     if (name === null) return false;
     const { context } = this.#exchange;
     const topic = { type: "TOPIC", name } as const;
@@ -219,6 +243,26 @@ export function clusterOperations(context: ConnectionContext): number {
 function operations(context: ConnectionContext, name: string, request: MetadataRequest): number {
   if (!request.includeTopicAuthorizedOperations) return OPERATIONS_NOT_REQUESTED;
   return authorizedOperations(context, { type: "TOPIC", name });
+}
+
+/** Each value once. */
+function* distinct<T>(values: Iterable<T>): Generator<T, undefined> {
+  const seen = new Set<T>();
+  for (const value of values) {
+    if (seen.has(value)) continue;
+    seen.add(value);
+    yield value;
+  }
+}
+
+/** Does something for each of the next values, up to a number. @returns whether there may be more */
+function eachOf<T>(values: Iterator<T>, count: number, act: (value: T) => void): boolean {
+  for (let left = count; left > 0; left--) {
+    const { value, done } = values.next();
+    if (done === true) return false;
+    act(value);
+  }
+  return true;
 }
 
 function missing(name: string | null, code: number, topicId = ZERO_UUID): MetadataResponseTopic {

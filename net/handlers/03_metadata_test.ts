@@ -207,11 +207,31 @@ Deno.test("handleMetadata() looks up a few topics a step, by name, by id and of 
     assert.deepEqual(answer.topics.map(({ name }) => name), names);
   }
   assert.deepEqual(lengths, [3, 3, 3]);
+  const twice = handle(ask([...names, ...names]), 12, { ...shard, services: { ...services, slices } });
+  assert.deepEqual(twice.answer.topics.map(({ name }) => name), names);
+  assert.equal(lengths.pop(), 3, "a name that was found is not counted again");
   assert.equal(
     handle(ask(names.slice(0, 256)), 12, { ...shard, services: { ...services, slices } }).answer.topics.length,
     256,
   );
   assert.equal(lengths.length, 3, "a request of few topics is answered at once");
+});
+
+Deno.test("handleMetadata() looks for missing topics a few a step, and creates each once", () => {
+  const test = testServices();
+  const steps = { run: 0, resume: 0 };
+  const inSteps = (how: "run" | "resume") => (work: SlicedWork) => {
+    do steps[how]++; while (work.step());
+    work.finish();
+  };
+  const slices = { ...test.services.slices, run: inSteps("run"), resume: inSteps("resume") };
+  const names = Array.from({ length: 600 }, (_, index) => `n${index}`);
+  const at = { ...test, services: { ...test.services, slices } };
+  const exchange = handle(ask([...names, ...names], { allowAutoTopicCreation: true }), 12, at);
+  assert.deepEqual(test.calls.map(({ args }) => args), [{ names }]);
+  test.calls[0]?.answer(names.map((name) => ({ name, errorCode: errorCode.INVALID_REPLICATION_FACTOR })));
+  assert.deepEqual(exchange.answer.topics.map(({ name }) => name), names);
+  assert.deepEqual(steps, { run: 3, resume: 3 });
 });
 
 Deno.test("handleMetadata() describes no more topics once the answer has more bytes than an answer may have", () => {
