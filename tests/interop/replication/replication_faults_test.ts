@@ -10,6 +10,7 @@ import { runFaults } from "./fault_runs.ts";
 import { journalLibraries } from "./library_clients.ts";
 import { commonFaults, processFaults } from "./process_faults.ts";
 import { storm } from "./storm_fault.ts";
+import { topicRecreated } from "./topic_faults.ts";
 
 /** Kafka's defaults, and those for one data centre. */
 const [patient, eager] = [{ sessionMs: 9000, heartbeatMs: 2000 }, { sessionMs: 700, heartbeatMs: 100 }];
@@ -32,7 +33,7 @@ for (const timing of [patient, eager]) {
     needs: ["etcd", "python", "java", "go"],
     slow: true,
     async fn(context) {
-      const faults = [...processFaults, storm];
+      const faults = [...processFaults, storm, topicRecreated];
       const first = chooseSeed();
       for (let seed = first; seed < first + RUNS; seed++) {
         await context.step(

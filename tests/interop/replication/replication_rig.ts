@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { waitFor } from "../../../bench/peer/processes.ts";
-import { createTopicsRequest, createTopicsResponse } from "../../../net/protocol/messages/19_create_topics.ts";
 import { initProducerIdRequest, initProducerIdResponse } from "../../../net/protocol/messages/22_init_producer_id.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { History } from "./history.ts";
@@ -12,6 +11,7 @@ import { type Evidence, findingsOf } from "./history_check.ts";
 import { Noise } from "./noise.ts";
 import { readReplica } from "./replica_logs.ts";
 import { ask, type ReplicatedCluster, type RigNode } from "./replicated_cluster.ts";
+import { createTopic, REPLICAS } from "./rig_topics.ts";
 import { TopicView } from "./topic_view.ts";
 import { WireProducer } from "./wire_producer.ts";
 import { WireReader } from "./wire_reader.ts";
@@ -29,13 +29,11 @@ export interface RigOptions {
 
 /** All replicas are in sync again at the latest so long after a fault, on a loaded machine. */
 const RECOVERY_MS = 90_000;
-const REPLICAS = 3;
 /** Small segments: each log has several. */
 const TOPIC_CONFIGS = { "min.insync.replicas": "2", "segment.bytes": String(1 << 20) };
 const TOPIC = "replicated";
 /** A write that was sent after some moment is the second one that is acknowledged after it, for a producer has one batch in flight. */
 const SENT_LATER = 2;
-const CREATION_MS = 30_000;
 
 /** What a program works on. */
 export interface JournalTarget {
@@ -91,7 +89,8 @@ export class ReplicationRig implements AsyncDisposable {
   /** Creates the topic in a cluster that runs, and begins the load. @returns when every partition has acknowledged a write */
   static async start(options: RigOptions): Promise<ReplicationRig> {
     const { cluster, acks = -1, partitions = 6 } = options;
-    await createTopic(cluster.nodes[0] as RigNode, partitions);
+    const topic = { name: TOPIC, numPartitions: partitions, configs: TOPIC_CONFIGS };
+    await createTopic(cluster.nodes[0] as RigNode, topic);
     const history = new History();
     const view = new TopicView(cluster.nodes, history, { topic: TOPIC, partitions });
     const producers: WireProducer[] = [];
@@ -214,23 +213,6 @@ export class ReplicationRig implements AsyncDisposable {
     }
     return this.#readers.every(({ next }, partition) => next >= (ends[partition] as number));
   }
-}
-
-/** Creates the topic. */
-async function createTopic(node: RigNode, numPartitions: number): Promise<void> {
-  const configs = Object.entries(TOPIC_CONFIGS).map(([name, value]) => ({ name, value }));
-  const topics = [{ name: TOPIC, numPartitions, replicationFactor: REPLICAS, configs }];
-  const answer = await ask(
-    node,
-    (client) =>
-      client.call(createTopicsRequest, createTopicsResponse, {
-        apiVersion: 7,
-        value: { topics, timeoutMs: CREATION_MS },
-      }),
-    CREATION_MS,
-  );
-  const [topic] = answer?.topics ?? [];
-  assert.equal(topic?.errorCode, errorCode.NONE, topic?.errorMessage ?? "no answer");
 }
 
 function newProducerId(node: RigNode): Promise<number> {
