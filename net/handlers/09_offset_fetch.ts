@@ -5,7 +5,10 @@
  * (KIP-320) · v6 flexible (KIP-482) · v7 require stable (KIP-447) · v8 several groups (KIP-709) · v9 member id and epoch (KIP-848) · v10
  * topic ids instead of names.
  *
- * Not done: without transactions, require stable has nothing to wait for.
+ * The answer waits until the in-sync replicas have what was read, for offsets.commit.timeout.ms at most. Kafka waits where the client
+ * requires stable offsets; to others it gives at once what was committed before.
+ *
+ * Not done: without transactions, require stable has nothing else to wait for.
  */
 import type { GroupResponse } from "../../partitions/coordinators/groups/group_apis.ts";
 import { refuseGroupRequest } from "../../partitions/mod.ts";

@@ -4,6 +4,8 @@
  *
  * A step does one group. So a request about one group, unless it has very many offsets, is done in the call that begins it.
  *
+ * What describes or lists groups tells of the state in memory, also of what other replicas do not have yet: it acknowledges nothing.
+ *
  * They may name groups of any partition. Groups that this shard does not coordinate get NOT_COORDINATOR. The partition of a group is
  * looked up again after each step, because the shard may have lost it meanwhile.
  */

@@ -66,7 +66,7 @@ interopTest({
       });
       await step(`broker ${node.nodeId} is paused, and coordinates no more when it goes on`, async () => {
         node.process.signal("SIGSTOP");
-        for (const group of groups) await group.coordinatesElsewhere(node);
+        await Promise.all(groups.map((group) => group.coordinatesElsewhere(node)));
         node.process.signal("SIGCONT");
         await Promise.all(groups.map((group) => group.goesOn()));
       });
