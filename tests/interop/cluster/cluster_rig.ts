@@ -23,6 +23,8 @@ export interface ClusterRigOptions {
   readonly brokers?: number;
   /** Members of etcd: 1, the default, or 3. */
   readonly etcdMembers?: number;
+  /** Of each broker; 1 by default. */
+  readonly shards?: number;
   /** Settings of all brokers, by Kafka's names. */
   readonly overrides?: Readonly<Record<string, string>>;
   /** Where "broker-1" and the members of etcd, "m0", run: `HERE` by default. */
@@ -62,18 +64,20 @@ export class ClusterNode {
   readonly port = freePort();
   readonly dataDir: string;
   readonly #args: (node: ClusterNode) => readonly string[];
+  readonly #shards: number;
   #process: RunningProcess | null = null;
   #starts = 0;
 
-  /** @param args arguments of each start; a function also says what the listeners are */
+  /** @param args arguments of each start; a function also says what the listeners are @param where it runs, with how many shards */
   constructor(
     nodeId: number,
     directory: string,
     args: readonly string[] | ((node: ClusterNode) => readonly string[]),
-    place: Place = HERE,
+    { place = HERE, shards = 1 }: { readonly place?: Place; readonly shards?: number } = {},
   ) {
     this.nodeId = nodeId;
     this.place = place;
+    this.#shards = shards;
     this.dataDir = `${directory}/broker-${nodeId}`;
     this.#args = typeof args === "function" ? args : (node) => [...DIRECT.listen(node), ...args];
   }
@@ -105,7 +109,7 @@ export class ClusterNode {
     const [command = "", ...args] = [
       ...this.place.words,
       ...[Deno.execPath(), "run", "-A", mainProgram],
-      ...["--node-id", String(this.nodeId), "--data", this.dataDir, "--shards", "1"],
+      ...["--node-id", String(this.nodeId), "--data", this.dataDir, "--shards", String(this.#shards)],
       ...this.#args(this),
     ];
     return this.#process = new RunningProcess(command, args, { outputFile });
@@ -175,7 +179,8 @@ export class ClusterRig implements AsyncDisposable {
         ...["--etcd", wiring.etcdOf(node, etcd.urls).join(","), "--rack", rack],
         ...settings,
       ];
-      return new ClusterNode(index + 1, directory, args, placeOf(`broker-${index + 1}`));
+      const place = placeOf(`broker-${index + 1}`);
+      return new ClusterNode(index + 1, directory, args, { place, shards: options.shards });
     });
     return new ClusterRig(etcd, nodes);
   }

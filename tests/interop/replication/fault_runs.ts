@@ -16,6 +16,8 @@ export interface FaultRun {
   readonly count: number;
   readonly timing: { readonly sessionMs: number; readonly heartbeatMs: number };
   readonly seed: number;
+  /** Of each broker; 1 by default. */
+  readonly shards?: number;
   /** Where brokers and etcd run, and how they reach each other. */
   readonly network?: Pick<ClusterRigOptions, "placeOf" | "wiring">;
   /** Further settings of the brokers, by Kafka's names. */
@@ -37,6 +39,7 @@ export async function runFaults(context: Deno.TestContext, run: FaultRun): Promi
     await using cluster = await ClusterRig.start({
       directory,
       etcdMembers: ETCD_MEMBERS,
+      shards: run.shards,
       ...run.network,
       overrides: {
         ...run.overrides,

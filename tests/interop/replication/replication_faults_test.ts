@@ -44,6 +44,7 @@ for (const timing of [patient, eager]) {
               count: FAULTS_OF_A_RUN,
               timing,
               seed,
+              shards: 2,
               libraries: journalLibraries,
               dumpsSegments: true,
             }),
