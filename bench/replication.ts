@@ -4,17 +4,19 @@
  * Kafka, on this machine. Three replicas, acks=all, min.insync.replicas=2.
  *
  * ```
- * deno run -A bench/replication.ts [--quick] [--only PART,PART] [--seconds 4] [--etcd 1|3] [--output FILE] [--scratch DIRECTORY]
+ * deno run -A bench/replication.ts [--quick] [--only PART,PART] [--seconds 3] [--etcd 1|3] [--output FILE] [--scratch DIRECTORY]
  * ```
  *
  * - **produce-…, librdkafka-…, latency-1000** (loads.ts): A B B A, after warming; CPU is that of all processes
  * - **follower-…**: one broker leads all, so the others' CPU is that of following
  * - **idle**: 1,000 partitions of three replicas, and nothing happens
- * - **failover-kafka, failover-9000, failover-700** (failover.ts): from a fault until writes to the broker's partitions are acknowledged, for each fault on a new topic of 1,000
- *   partitions; this tree with its sessions (700 ms) and those of Kafka (9 s). With `--etcd 3`, also with etcd's leader killed at once
+ * - **failover-kafka, failover-9000, failover-700** (failover.ts): from a fault until writes to the broker's partitions are acknowledged,
+ *   for each fault on a new topic of 1,000 partitions; this tree with its sessions (700 ms) and those of Kafka (9 s). With `--etcd 3`,
+ *   also with etcd's leader killed at once
  *
- * Both clusters run all the time while loads are measured, and one at a time for failovers. About eleven minutes; with --quick two, whose
- * figures mean little. The sections go to standard output as Markdown, for RESULTS.md, and into a file with --output.
+ * Both clusters run all the time while loads are measured, and one at a time for failovers. About ten minutes; with --quick three, whose
+ * figures mean little. The sections go to standard output as Markdown, for RESULTS.md, and into a file with --output. A part that fails
+ * is reported, and the others go on.
  */
 import { describeKafka, describeMachine, latencyFloorMs, waitForWriteBack, warmMemory } from "./compare/machine.ts";
 import type { Figure } from "./compare/figure.ts";
@@ -37,12 +39,13 @@ import { createTopic, deleteTopics } from "./replication/topics.ts";
 
 const MANY_PARTITIONS = 1000;
 const SETTLE_MS = 10_000;
-const FAILOVERS = ["failover-kafka", "failover-9000", "failover-700"];
-const PARTS = [...LOADS.map(({ name }) => name), "idle", ...FAILOVERS];
 
-const FAULTS: readonly Fault[] = [
+const FAULTS_OF_BROKERS: readonly Fault[] = [
   { signal: "SIGKILL", victim: "a broker" },
   { signal: "SIGSTOP", victim: "a broker" },
+];
+const FAULTS: readonly Fault[] = [
+  ...FAULTS_OF_BROKERS,
   { signal: "SIGKILL", victim: "the controller" },
   { signal: "SIGSTOP", victim: "the controller" },
 ];
@@ -51,6 +54,36 @@ const FAULTS_OF_THREE_ETCDS: readonly Fault[] = [
   { signal: "SIGSTOP", victim: "a broker", withStoreLeader: true },
   { signal: "SIGKILL", victim: "the controller", withStoreLeader: true },
 ];
+
+/** A cluster whose failovers are measured. */
+interface Failover {
+  readonly part: string;
+  readonly title: string;
+  start(directory: string, etcdMembers: number): Promise<Cluster>;
+  faults(etcdMembers: number): readonly Fault[];
+}
+
+const FAILOVERS: readonly Failover[] = [
+  {
+    part: "failover-700",
+    title: "sessions of 700 ms, as by default",
+    start: (directory, etcdMembers) => startBarnabas(directory, { etcdMembers, sessions: OWN_SESSIONS }),
+    faults: (etcdMembers) => [...FAULTS, ...(etcdMembers === 3 ? FAULTS_OF_THREE_ETCDS : [])],
+  },
+  {
+    part: "failover-9000",
+    title: "sessions of 9 s, as Kafka's",
+    start: (directory, etcdMembers) => startBarnabas(directory, { etcdMembers, sessions: KAFKA_SESSIONS }),
+    faults: () => FAULTS_OF_BROKERS,
+  },
+  {
+    part: "failover-kafka",
+    title: "sessions of 9 s, its default",
+    start: (directory) => startKafka(directory),
+    faults: () => FAULTS_OF_BROKERS,
+  },
+];
+const PARTS = [...LOADS.map(({ name }) => name), "idle", ...FAILOVERS.map(({ part }) => part)];
 
 interface Options {
   readonly only: readonly string[];
@@ -68,8 +101,18 @@ function say(line: string): void {
   console.log(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${line}`);
 }
 
-async function measure(scratch: string, options: Options): Promise<void> {
+/** @returns the names of the parts that have failed */
+async function measure(scratch: string, options: Options): Promise<string[]> {
   const sections: Section[] = [];
+  const failed: string[] = [];
+  const attempt = async (part: string, body: () => Promise<Section>) => {
+    try {
+      await done(await body());
+    } catch (error) {
+      failed.push(part);
+      say(`${part} has failed: ${error instanceof Error ? error.stack ?? error.message : error}`);
+    }
+  };
   const done = async (section: Section) => {
     sections.push(section);
     const text = sections.map(markdownSection).join("\n");
@@ -90,10 +133,13 @@ async function measure(scratch: string, options: Options): Promise<void> {
     say("both clusters start");
     await using kafka = await startKafka(`${scratch}/kafka`);
     await using barnabas = await startBarnabas(`${scratch}/barnabas`, options);
-    for (const load of loads) await done(await measureLoad(load, [kafka, barnabas], options));
-    if (options.only.includes("idle")) await done(await measureIdle([kafka, barnabas], options));
+    for (const load of loads) await attempt(load.name, () => measureLoad(load, [kafka, barnabas], options));
+    if (options.only.includes("idle")) await attempt("idle", () => measureIdle([kafka, barnabas], options));
   }
-  if (FAILOVERS.some((part) => options.only.includes(part))) await done(await measureFailovers(scratch, options));
+  for (const failover of FAILOVERS.filter(({ part }) => options.only.includes(part))) {
+    await attempt(failover.part, () => measureFailover(failover, scratch, options));
+  }
+  return failed;
 }
 
 type Pair = readonly [kafka: Cluster, barnabas: Cluster];
@@ -148,46 +194,25 @@ async function measureIdle(clusters: Pair, { quick }: Options): Promise<Section>
   ]]);
 }
 
-async function measureFailovers(scratch: string, options: Options): Promise<Section> {
+async function measureFailover(
+  { part, title, start, faults }: Failover,
+  scratch: string,
+  options: Options,
+): Promise<Section> {
   const { quick, etcdMembers } = options;
   const partitions = quick ? 100 : MANY_PARTITIONS;
-  const faults = [...FAULTS, ...(etcdMembers === 3 ? FAULTS_OF_THREE_ETCDS : [])];
-  const columns = [
-    {
-      part: "failover-kafka",
-      title: "Apache Kafka",
-      faults: FAULTS,
-      start: () => startKafka(`${scratch}/kafka-failover`),
-    },
-    {
-      part: "failover-9000",
-      title: "Barnabas, sessions of 9 s",
-      faults,
-      start: () => startBarnabas(`${scratch}/barnabas-9000`, { etcdMembers, sessions: KAFKA_SESSIONS }),
-    },
-    {
-      part: "failover-700",
-      title: "Barnabas",
-      faults,
-      start: () => startBarnabas(`${scratch}/barnabas-700`, { etcdMembers, sessions: OWN_SESSIONS }),
-    },
-  ];
-  const measured: Section["columns"][number][] = [];
-  for (const { title, faults, start } of columns.filter(({ part }) => options.only.includes(part))) {
-    say(`failover: ${title}`);
-    await using cluster = await start();
-    const figures: Figure[] = [];
-    for (const fault of faults) {
-      const found = await measureFault(cluster, partitions, fault);
-      say(`  ${describe(fault)}: ${found.map(({ name, value }) => `${name} ${short(value)}`).join(" · ")}`);
-      figures.push(...found.map((figure) => ({ ...figure, name: `${describe(fault)}: ${figure.name}` })));
-    }
-    measured.push({ title, runs: [figures] });
+  say(`${part}: ${title}`);
+  await using cluster = await start(`${scratch}/${part}`, etcdMembers);
+  const figures: Figure[] = [];
+  for (const fault of faults(etcdMembers)) {
+    const found = await measureFault(cluster, partitions, fault);
+    say(`  ${describe(fault)}: ${found.map(({ name, value }) => `${name} ${short(value)}`).join(" · ")}`);
+    figures.push(...found.map((figure) => ({ ...figure, name: `${describe(fault)}: ${figure.name}` })));
   }
-  const title =
-    `From a fault to the first acknowledged writes on the broker's ${Math.round(partitions / 3)} of ${partitions} ` +
-    `partitions (\`--only failover\`, etcd of ${etcdMembers})`;
-  return { title, columns: measured };
+  const what = `From a fault to the first acknowledged writes on the broker's ${
+    Math.round(partitions / 3)
+  } of ${partitions} partitions`;
+  return { title: `${what}: ${title} (\`--only ${part}\`)`, columns: [{ title: cluster.title, runs: [figures] }] };
 }
 
 function sectionOf(title: string, clusters: Pair, runs: readonly [Figure[][], Figure[][]]): Section {
@@ -217,7 +242,7 @@ function readFlags(args: readonly string[]): Options {
   const only = (words.only as string).split(",");
   const unknown = only.find((part) => !PARTS.includes(part));
   if (unknown !== undefined) throw new Error(`There is no part ${unknown}: the parts are ${PARTS.join(", ")}`);
-  const [seconds, etcdMembers] = [Number(words.seconds || (quick ? 1 : 4)), Number(words.etcd)];
+  const [seconds, etcdMembers] = [Number(words.seconds || (quick ? 1 : 3)), Number(words.etcd)];
   if (!(seconds > 0) || ![1, 3].includes(etcdMembers)) throw new Error("--seconds is above 0, --etcd is 1 or 3");
   return { only, quick, seconds, etcdMembers, output: words.output || null, scratch: words.scratch || null };
 }
@@ -234,10 +259,12 @@ if (import.meta.main) {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => void stopAll().then(cleanUp).then(() => Deno.exit(130)));
   }
+  let failed: string[] = [];
   try {
-    await measure(scratch, options);
+    failed = await measure(scratch, options);
   } finally {
     await cleanUp();
   }
-  Deno.exit(0); // the signal listeners keep the process alive
+  say(failed.length === 0 ? "done" : `failed: ${failed.join(", ")}`);
+  Deno.exit(failed.length === 0 ? 0 : 1); // the signal listeners keep the process alive
 }

@@ -36,10 +36,10 @@ const CLIENT_RECORDS_PER_SECOND = { 100: 1_000_000, 1024: 150_000 };
 
 /** The loads, in the order of the report. */
 export const LOADS: readonly ReplicatedLoad[] = [
-  wireLoad("produce-1k-16", 6, { recordBytes: 1024, recordsPerBatch: 16, leaders: "in turn" }),
-  wireLoad("produce-100x1000", 4, { recordBytes: 100, recordsPerBatch: 1000, leaders: "in turn" }),
-  wireLoad("follower-1k-16", 2, { recordBytes: 1024, recordsPerBatch: 16, leaders: "first" }),
-  wireLoad("follower-1k-1000", 2, { recordBytes: 1024, recordsPerBatch: 1000, leaders: "first" }),
+  wireLoad("produce-1k-16", 5, { recordBytes: 1024, recordsPerBatch: 16, leaders: "in turn" }),
+  wireLoad("produce-100x1000", 3, { recordBytes: 100, recordsPerBatch: 1000, leaders: "in turn" }),
+  wireLoad("follower-1k-16", 1, { recordBytes: 1024, recordsPerBatch: 16, leaders: "first" }),
+  wireLoad("follower-1k-1000", 1, { recordBytes: 1024, recordsPerBatch: 1000, leaders: "first" }),
   clientLoad("librdkafka-100", 100),
   clientLoad("librdkafka-1k", 1024),
   {
@@ -51,7 +51,7 @@ export const LOADS: readonly ReplicatedLoad[] = [
         const { value, cpu } = await measured(cluster, () =>
           generate<LatencyPrinted>("client_load", [
             ...["latency", "-b", firstPort(cluster), "-t", topic, "-a", "all", "-s", "1024"],
-            ...["-f", String(LATENCY_RATE), "-d", String(2 * seconds)],
+            ...["-f", String(LATENCY_RATE), "-d", String(3 * seconds)],
           ]));
         return [
           ...percentileFigures("acknowledged", value.ackMs),
@@ -92,7 +92,7 @@ function clientLoad(name: string, recordBytes: 100 | 1024): ReplicatedLoad {
   return {
     name,
     title: `librdkafka, one producer: ${recordBytes} B, 1 partition, linger 5 ms, batches up to 1 MB`,
-    warmRunsMax: 2,
+    warmRunsMax: 1,
     run: (cluster, seconds) =>
       withTopic(cluster, { partitions: 1, leaders: "first" }, async (topic) => {
         const { value, cpu } = await measured(cluster, () =>
