@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { waitFor } from "../../../bench/peer/processes.ts";
 import { errorCode, errorName } from "../../../net/protocol/error_codes.ts";
 import type { MetadataResponsePartition } from "../../../net/protocol/messages/03_metadata.ts";
-import { createTopicsRequest, createTopicsResponse } from "../../../net/protocol/messages/19_create_topics.ts";
 import { KafkaClient } from "../../kafka_client.ts";
 import { buildBatch } from "../../record_batch_builder.ts";
+import { createReplicated } from "../../replicated_topics.ts";
 import { appendBatch, readBatches } from "../../topic_requests.ts";
 import { type ClusterNode, type ClusterRig, isGone, metadataOf } from "./cluster_rig.ts";
 
@@ -19,7 +19,6 @@ interface Acknowledged {
   readonly value: string;
 }
 
-const CREATE_VERSION = 7;
 /** Answers after which every client asks for the leader, and tries again. */
 const RETRIED: ReadonlySet<number> = new Set([
   errorCode.NOT_LEADER_OR_FOLLOWER,
@@ -51,15 +50,9 @@ export class ReplicatedTopic {
     configs: Readonly<Record<string, string>> = {},
   ): Promise<ReplicatedTopic> {
     const ids = rig.nodes.map(({ nodeId }) => nodeId);
-    const assignments = ids.map((_, partitionIndex) => {
-      return { partitionIndex, brokerIds: [...ids.slice(partitionIndex), ...ids.slice(0, partitionIndex)] };
-    });
-    const entries = Object.entries(configs).map(([name, value]) => ({ name, value }));
-    const topics = [{ name, numPartitions: -1, replicationFactor: -1, assignments, configs: entries }];
+    const replicas = ids.map((_, first) => [...ids.slice(first), ...ids.slice(0, first)]);
     using client = await KafkaClient.connect(rig.nodes[0] as ClusterNode);
-    const of = { apiVersion: CREATE_VERSION, value: { topics, timeoutMs: 30_000 } };
-    const { topics: [created] } = await client.call(createTopicsRequest, createTopicsResponse, of);
-    assert.equal(created?.errorCode, errorCode.NONE, created?.errorMessage ?? "");
+    await createReplicated(client, name, replicas, configs);
     return new ReplicatedTopic(rig, name, ids.length);
   }
 
