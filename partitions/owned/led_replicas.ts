@@ -37,6 +37,9 @@ export const NO_REPLICATION: ReplicationParts = {
 /** How often the lag of followers is measured. */
 const LAG_MS = 1000;
 
+/** A partition that was given to another broker, because the disk is full, is not given away again so soon: all disks may be full. */
+const GIVE_UP_PAUSE_MS = 30_000;
+
 /** Changes of rows are collected for this time: many followers catch up at once. */
 const COLLECT_MS = 5;
 
@@ -47,6 +50,8 @@ export class LedReplicas implements LeaderSurroundings {
   readonly #parts: ReplicationParts;
   readonly #clock: Clock;
   readonly #leaders = new Set<LeaderPartition>();
+  /** When partitions were given up, by topic id and number. */
+  readonly #givenUpMs = new Map<string, number>();
   #nextTickMs = Infinity;
   #nextLagMs = Infinity;
   #proposals: { readonly proposal: RowProposal; readonly ended: (outcome: RowOutcome) => void }[] = [];
@@ -122,6 +127,15 @@ export class LedReplicas implements LeaderSurroundings {
   propose(proposal: RowProposal, ended: (outcome: RowOutcome) => void): void {
     this.#proposals.push({ proposal, ended });
     this.#sendsAtMs = Math.min(this.#sendsAtMs, this.nowMs() + COLLECT_MS);
+  }
+
+  mayGiveUp(topicId: string, partition: number): boolean {
+    const nowMs = this.nowMs();
+    for (const [key, atMs] of this.#givenUpMs) if (nowMs - atMs >= GIVE_UP_PAUSE_MS) this.#givenUpMs.delete(key);
+    const key = `${topicId}/${partition}`;
+    if (this.#givenUpMs.has(key)) return false;
+    this.#givenUpMs.set(key, nowMs);
+    return true;
   }
 
   began(leader: LeaderPartition): void {

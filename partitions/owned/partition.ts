@@ -308,16 +308,16 @@ export class Partition {
 
   #lead(leaderEpoch: number, led: LedRow | null): void {
     const { log, replica } = this;
-    const isNew = !replica.isLeader || replica.leaderEpoch !== leaderEpoch;
     // A truncation that the disk did not let complete: the log's end is not what the row says.
     if (!replica.isLeader && log.offlineReason !== null) this.#fail();
-    if (isNew && this.isOpen) log.becomeLeader(leaderEpoch);
+    if (this.isOpen && (!replica.isLeader || replica.leaderEpoch !== leaderEpoch)) log.becomeLeader(leaderEpoch);
     const consequence = replica.lead(leaderEpoch, led === null);
     this.#follow(consequence);
     if (led === null) this.#endLeadership();
     else if (this.#leader !== null) this.#leader.rowChanged(led);
     else this.#leader = new LeaderPartition(this, led, (moved) => this.#follow(moved));
-    if (consequence === "complete" && this.isOpen) this.#acknowledge();
+    if (!this.isOpen) this.#leader?.cannotWrite(true);
+    else if (consequence === "complete") this.#acknowledge();
   }
 
   /** Whoever waits for the leadership is answered before anything of the log is cut off: other records may take the same offsets. */
@@ -363,6 +363,7 @@ export class Partition {
   #onRefused(message: string, isFinal: boolean): void {
     this.#owner.onTrouble(this.slot, message);
     if (isFinal && this.log.offlineReason !== null) this.#fail();
+    else this.#leader?.cannotWrite(false);
   }
 
   /** Whether so many records are not durable that the topic asks for a flush before more are acknowledged. */
@@ -394,5 +395,6 @@ export class Partition {
       this.#owner.onOffline();
     }
     this.#follow(this.replica.failed());
+    this.#leader?.cannotWrite(true);
   }
 }

@@ -6,6 +6,7 @@
  *   fetch of a follower          ─► fetched()      ─► high watermark ─► acks=all, consumers
  *   row, outcome of a proposal   ─► rowChanged(), proposal ended ─► high watermark, the next proposal
  *   time, brokers                ─► looked()       ─► a proposal: members that lag leave, those that caught up enter
+ *   the disk takes no records    ─► cannotWrite()  ─► a proposal: another one leads
  *
  * Always: one proposal of a partition is under way, and its outcome counts once. Nothing is published once the leadership is over.
  * Source: Kafka's Partition.
@@ -38,6 +39,8 @@ export interface LeaderSurroundings {
   broker(id: number): MemberEntry | null;
   /** Executes a change of the row. @param ended gets the outcome, on a later turn */
   propose(proposal: RowProposal, ended: (outcome: RowOutcome) => void): void;
+  /** Whether a partition may be given to another broker now, whose disk may be full, too. */
+  mayGiveUp(topicId: string, partition: number): boolean;
   /** A leadership begins: `looked()` has to be called from time to time. */
   began(leader: LeaderPartition): void;
   /** It is over. */
@@ -161,6 +164,14 @@ export class LeaderPartition {
     this.#propose(isTick);
   }
 
+  /** The disk takes no records: another in-sync replica should lead. @param isLost whether the log is offline: it may have lost records */
+  cannotWrite(isLost: boolean): void {
+    const { topicId, partition, surroundings } = this.#led;
+    if (this.#isOver || !(isLost || this.#state.givesUp || surroundings.mayGiveUp(topicId, partition))) return;
+    this.#state.cannotWrite(isLost);
+    this.#propose(false);
+  }
+
   /** The leadership is over. Idempotent. */
   end(): void {
     if (this.#isOver) return;
@@ -186,7 +197,7 @@ export class LeaderPartition {
   }
 
   #propose(isTick: boolean): void {
-    if (this.#isOver || !this.#partition.replica.isOpen) return;
+    if (this.#isOver || !(this.#partition.replica.isOpen || this.#state.givesUp)) return;
     const nowMs = this.#nowMs;
     const proposal = this.#state.takeProposal(nowMs, isTick);
     if (proposal === null || proposal === this.#sent || nowMs < this.#proposesAtMs) return;

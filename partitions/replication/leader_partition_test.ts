@@ -230,3 +230,32 @@ Deno.test("a new leader does not know the latest offset until the followers have
   for (const replica of [2, 3]) led.fetch(replica, 1, { leaderEpoch: 10 });
   assert.deepEqual(ask(-1), 1);
 });
+
+Deno.test("a leader whose disk refuses records gives the partition to another replica, and one that gets it back soon keeps it", () => {
+  const led = new LedFixture();
+  led.files.capacityBytes = 0;
+  assert.equal(led.append("a").refusal, "log-offline");
+  const [given] = led.takeSent();
+  const { row } = given?.proposal ?? { row: ledRow };
+  assert.deepEqual([row.leader, row.leaderEpoch, row.isr], [2, LEADER_EPOCH + 1, [2, 3]]);
+  given?.ended("committed");
+  led.change(row);
+  const back = { ...ledRow, leaderEpoch: LEADER_EPOCH + 2, partitionEpoch: 12 };
+  led.change(back);
+  led.append("a");
+  assert.deepEqual(led.takeSent(), [], "the disks of all brokers may be full");
+  led.clock.advance(30_000);
+  led.append("a");
+  assert.equal(led.takeSent()[0]?.proposal.row.leader, 2);
+});
+
+Deno.test("a leader whose flush failed gives the partition to another replica, and is not eligible until it has everything again", () => {
+  const led = new LedFixture({ ...ledRow, isr: [1, 2], elr: [] }, { flushMessages: 1 });
+  led.append("a");
+  const request = led.partition.beginFlush();
+  assert.ok(request !== null);
+  led.partition.endFlush(request, "failed");
+  const [given] = led.takeSent();
+  const { leader, isr, elr } = given?.proposal.row ?? ledRow;
+  assert.deepEqual([leader, isr, elr], [2, [2], []]);
+});

@@ -9,6 +9,7 @@
  *   proposalEnded()     the proposal                              high watermark; the next proposal
  *   ticked()            -                                         a proposal that removes those that lag
  *   configured()        setting of min.insync.replicas            a proposal
+ *   cannotWrite()       -                                         a proposal that gives the partition to another in-sync replica
  *
  * Changes of the row are proposals: `takeProposal()` returns one until it has ended, and the caller executes it as a compare-and-set.
  *
@@ -82,6 +83,8 @@ export class LeaderState implements LeaderView {
   #configuredMinIsr: number;
   #proposal: IsrProposal | null = null;
   #isSettling = false;
+  /** Why another replica should lead, until this one can append again. */
+  #obstacle: "refused" | "lost" | null = null;
   #maximalIsr: readonly number[];
   /** Log end after the last append. */
   #logEnd: Offset;
@@ -149,6 +152,11 @@ export class LeaderState implements LeaderView {
     return this.committedIsr.length >= this.minIsr;
   }
 
+  /** Whether another replica should lead, because this one cannot write. */
+  get givesUp(): boolean {
+    return this.#obstacle !== null;
+  }
+
   /** Lowest log start of the live replicas: DeleteRecords waits for it. */
   get lowWatermark(): Offset {
     let low: number = this.#parts.log.logStartOffset;
@@ -169,6 +177,7 @@ export class LeaderState implements LeaderView {
 
   /** The log has grown. @returns whether the high watermark moved */
   appended(nowMs: number): boolean {
+    if (this.#obstacle === "refused") this.#obstacle = null;
     const lastEnd = this.#logEnd;
     this.#logEnd = this.#parts.log.logEndOffset;
     for (const progress of this.#followers.values()) progress.leaderAppended(lastEnd, nowMs);
@@ -217,6 +226,14 @@ export class LeaderState implements LeaderView {
   }
 
   /**
+   * The disk of this replica takes no records: another one that is in sync should lead. (In Kafka its log directory goes offline.)
+   * @param isLost whether what was written may be lost, too: then this one is not eligible any more
+   */
+  cannotWrite(isLost: boolean): void {
+    this.#obstacle = isLost ? "lost" : this.#obstacle ?? "refused";
+  }
+
+  /**
    * The change of the row that is to be executed: the one under way again, or the next one.
    * @param isTick whether lagging members are looked for, twice in each replica.lag.time.max.ms
    */
@@ -254,15 +271,29 @@ export class LeaderState implements LeaderView {
     const { self } = this.#parts;
     const own = this.#parts.broker(self);
     if (own === null || own.state !== "active") return null;
+    const isActive = (broker: number) => this.#parts.broker(broker)?.state === "active";
+    if (this.givesUp && row.isr.some((broker) => broker !== self && isActive(broker))) {
+      const tailLost = this.#obstacle === "lost" ? [self] : [];
+      const isr = row.isr.filter((broker) => broker !== self);
+      return this.#proposalOf(changeRow(row, { isr, tailLost, election: "online" }, { isActive }), [], own);
+    }
     const isWhole = row.isr.length === row.replicas.length;
     const added = isWhole ? [] : row.replicas.filter((broker) => !row.isr.includes(broker) && this.#mayAdd(broker));
     const minIsr = Math.min(this.#configuredMinIsr, replicationFactorOf(row));
     if (!isTick && added.length === 0 && minIsr === row.minIsr && !row.recovering) return null;
     const lags = (broker: number) => isTick && broker !== self && !this.#isCaughtUp(broker, nowMs);
     const isr = row.isr.filter((broker) => !lags(broker)).concat(added);
-    const brokers = { isActive: (broker: number) => this.#parts.broker(broker)?.state === "active" };
-    const next = changeRow(row, { isr, minIsr, recovered: true, election: "none" }, brokers);
+    return this.#proposalOf(
+      changeRow(row, { isr, minIsr, recovered: true, election: "none" }, { isActive }),
+      added,
+      own,
+    );
+  }
+
+  /** @param added members that enter the ISR @param own entry of this broker */
+  #proposalOf(next: PartitionRow | null, added: readonly number[], own: MemberEntry): IsrProposal | null {
     if (next === null) return null;
+    const { self } = this.#parts;
     const comparisons: Comparison[] = [{ kind: "state", broker: self, version: own.stateVersion }];
     for (const broker of added) {
       const { stateVersion } = this.#parts.broker(broker) as MemberEntry;

@@ -185,6 +185,33 @@ Deno.test("LeaderState does not wait for a broker that is active again after a c
   assert.equal(fixture.leader.highWatermark, 8);
 });
 
+Deno.test("LeaderState gives the partition to another in-sync replica when it cannot write, and stays where there is none", () => {
+  const fixture = new Fixture({ ...row, isr: [1] });
+  fixture.leader.cannotWrite(false);
+  assert.equal(fixture.leader.takeProposal(1), null, "nobody else is in sync");
+  fixture.leader.rowChanged({ row: { ...row, isr: [1, 2, 3], partitionEpoch: 1 }, version: 11 }, 1);
+  fixture.setBroker(2, "fenced");
+  const given = fixture.propose();
+  assert.deepEqual([given.row.leader, given.row.leaderEpoch, given.row.isr, given.row.elr], [3, 1, [2, 3], []]);
+  assert.deepEqual(given.comparisons.map((compared) => "broker" in compared && compared.broker), [1, 3]);
+  fixture.leader.proposalEnded(given, { version: 12 }, 1);
+  assert.deepEqual([fixture.leader.isChanging, fixture.leader.maximalIsr], [true, [1, 2, 3]], "until the row arrives");
+
+  const again = new Fixture();
+  again.leader.cannotWrite(false);
+  again.append(1);
+  assert.equal(again.leader.takeProposal(1), null, "it can write again");
+});
+
+Deno.test("LeaderState that gives up is eligible below the minimum only if its log is whole", () => {
+  for (const isLost of [false, true]) {
+    const { leader } = new Fixture({ ...row, isr: [1, 3], minIsr: 2 });
+    leader.cannotWrite(isLost);
+    const { row: { isr, elr } } = leader.takeProposal(1) ?? { row };
+    assert.deepEqual([isr, elr], [[3], isLost ? [] : [1]]);
+  }
+});
+
 Deno.test("LeaderState.verdictOf() binds acknowledgements to the epoch, and counts replicas by the maximal ISR", () => {
   const fixture = new Fixture();
   fixture.append(2);
