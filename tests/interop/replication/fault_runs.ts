@@ -20,6 +20,8 @@ export interface FaultRun {
   readonly shards?: number;
   /** Where brokers and etcd run, and how they reach each other. */
   readonly network?: Pick<ClusterRigOptions, "placeOf" | "wiring">;
+  /** Makes ready what brokers will have in this directory. */
+  readonly prepare?: (directory: string) => Disposable;
   /** Further settings of the brokers, by Kafka's names. */
   readonly overrides?: Readonly<Record<string, string>>;
   /** Whose producers and consumers take part, beside those of the rig; none by default. */
@@ -36,6 +38,7 @@ export async function runFaults(context: Deno.TestContext, run: FaultRun): Promi
   const directory = Deno.makeTempDirSync({ prefix: "barnabas-replication-" });
   const random = new Random(seed);
   try {
+    using _prepared = run.prepare?.(directory);
     await using cluster = await ClusterRig.start({
       directory,
       etcdMembers: ETCD_MEMBERS,
