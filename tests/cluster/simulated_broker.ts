@@ -179,7 +179,11 @@ export class SimulatedBroker implements BrokerProcess {
         replica.place = action.kind === "fetch" ? action : action.place;
         if (action.kind === "fetch") this.#world.sendFetch(this, action, partition);
         else this.#world.askOffsets(this, action.leader, action.place, partition);
-      } else this.#world.write(this, () => this.#written(replica, action));
+      } else {
+        this.#world.write(this, () => {
+          if (replica.role === role) this.#written(replica, action);
+        });
+      }
     }
     this.#world.invariants.followed(this, replica);
   }
@@ -221,18 +225,8 @@ export class SimulatedBroker implements BrokerProcess {
 
   #startReplicas(): void {
     for (const [partition, log] of this.logs.entries()) {
-      const parts = {
-        self: this.id,
-        log,
-        lagMaxMs: LAG_MAX_MS,
-        backoffMs: BACKOFF_MS,
-        broker: (id: number) => this.image.brokers.get(id) ?? null,
-        noteEpoch: (epoch: number) => log.noteEpoch(epoch),
-        configuredMinIsr: () => this.image.minIsr,
-        ...this.#world.planted.rules,
-      };
       const highWatermark = Math.min(this.checkpoints[partition] as number, log.entries.length);
-      const role = new ReplicaRole<readonly Entry[]>(parts, toOffset(highWatermark));
+      const role = this.#newRole(log, highWatermark);
       this.replicas.push({
         partition,
         log,
@@ -248,8 +242,34 @@ export class SimulatedBroker implements BrokerProcess {
     }
   }
 
+  #newRole(log: SimulatedLog, highWatermark: number): ReplicaRole<readonly Entry[]> {
+    const parts = {
+      self: this.id,
+      log,
+      lagMaxMs: LAG_MAX_MS,
+      backoffMs: BACKOFF_MS,
+      broker: (id: number) => this.image.brokers.get(id) ?? null,
+      noteEpoch: (epoch: number) => log.noteEpoch(epoch),
+      configuredMinIsr: () => this.image.minIsr,
+      ...this.#world.planted.rules,
+    };
+    return new ReplicaRole<readonly Entry[]>(parts, toOffset(highWatermark));
+  }
+
+  /** A reassignment has taken the replica away: its log is removed, and a replica that comes back begins anew. */
+  #remove(replica: Replica): void {
+    const { log, partition } = replica;
+    if (replica.role.leader !== null) this.#resign(replica);
+    log.recover(0);
+    replica.role = this.#newRole(log, 0);
+    replica.seenHighWatermark = this.checkpoints[partition] = 0;
+    replica.place = replica.sentProposal = null;
+  }
+
   #rowMoved(replica: Replica): void {
     const base = this.image.partitions.get(`${replica.partition}`) as VersionedRow;
+    const isHere = base.row.replicas.includes(this.id);
+    if (!isHere && replica.log.entries.length > 0) this.#remove(replica);
     const { role } = replica;
     role.leader?.configured(this.image.minIsr);
     const change = role.rowChanged(base, this.nowMs);

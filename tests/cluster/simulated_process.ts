@@ -48,7 +48,7 @@ export interface Waiter {
 export interface Replica {
   readonly partition: number;
   readonly log: SimulatedLog;
-  readonly role: ReplicaRole<readonly Entry[]>;
+  role: ReplicaRole<readonly Entry[]>;
   waiters: Waiter[];
   /** Fetches that wait for records. */
   parked: { readonly from: BrokerProcess; readonly fetch: FetchAction }[];

@@ -58,6 +58,10 @@ export const doorExceptions: ReadonlyMap<string, string> = new Map([
     "the commands that start no broker are loaded for themselves alone; a door would load the logs' code with every start",
   ],
   [
+    "main.ts -> partitions/administration/raise_command.ts",
+    "likewise: it talks to brokers that run, and needs nothing of one",
+  ],
+  [
     "partitions/directory/checkpoint_files.ts -> storage/directory/offset_checkpoint.ts",
     "it runs on the main isolate and on shards, which have different doors",
   ],
@@ -82,7 +86,7 @@ export function unusedDoorExceptions(files: readonly SourceFile[]): string[] {
   return [...doorExceptions.keys()].filter((exception) => !used.has(exception));
 }
 
-/** Begins the commands that start no broker. They may block and load the logs' code, because no broker is in their process. */
+/** Begins the commands that start no broker and look at files. They may block and load the logs' code, because no broker is in their process. */
 const COMMANDS = "storage/inspection/commands.ts";
 
 /**

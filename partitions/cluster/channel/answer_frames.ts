@@ -2,7 +2,7 @@
  * Cuts what arrives on a connection into answers: a size of 4 bytes, then as many bytes. Keeps less than one answer. Pure; the main isolate.
  */
 
-/** Longest answer, in bytes. Those to brokers take about 100. */
+/** Longest answer to a broker, in bytes. They take about 100. */
 export const ANSWER_BYTES_MAX = 64 * 1024;
 
 const SIZE_BYTES = 4;
@@ -11,8 +11,14 @@ const START_BYTES = 1024;
 /** The answers of one connection. */
 export class AnswerFrames {
   #bytes = new Uint8Array(START_BYTES);
+  readonly #bytesMax: number;
   #from = 0;
   #to = 0;
+
+  /** @param bytesMax longest answer */
+  constructor(bytesMax = ANSWER_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+  }
 
   /** Adds what has arrived. Called when `next()` has returned null. */
   add(bytes: Uint8Array): void {
@@ -34,7 +40,7 @@ export class AnswerFrames {
     const filled = this.#to - this.#from;
     if (filled < SIZE_BYTES) return null;
     const size = new DataView(this.#bytes.buffer).getInt32(this.#from);
-    if (size < 0 || size > ANSWER_BYTES_MAX) return size;
+    if (size < 0 || size > this.#bytesMax) return size;
     if (filled < SIZE_BYTES + size) return null;
     const start = this.#from + SIZE_BYTES;
     this.#from = start + size;

@@ -36,6 +36,8 @@ export interface ConnectionOptions {
   readonly timeoutMs: number;
   readonly time: Pick<MembershipTime, "after">;
   readonly clientId: string;
+  /** Longest answer, in bytes; one for brokers by default. */
+  readonly answerBytesMax?: number;
 }
 
 interface Waiting {
@@ -137,7 +139,7 @@ export class BrokerConnection {
   }
 
   async #read(): Promise<void> {
-    const answers = new AnswerFrames();
+    const answers = new AnswerFrames(this.#options.answerBytesMax);
     const buffer = new Uint8Array(READ_BYTES);
     try {
       while (this.#ended === null) {

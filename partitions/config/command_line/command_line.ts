@@ -9,6 +9,7 @@ import { shownSetting } from "../broker/hidden_values.ts";
 import { helpText } from "./help_text.ts";
 import { nearestName } from "../nearest_name.ts";
 import { parseProperties } from "../properties.ts";
+import { parseRaise, RAISE_HELP, type RaiseOptions } from "./raise_options.ts";
 import { parseTopicOption, splitAtEquals, type TopicOption } from "./topic_option.ts";
 import { topicDefinitions } from "../topics/topic_definitions.ts";
 import { VERSION } from "../version.ts";
@@ -29,6 +30,8 @@ export type CommandLine =
   | { readonly kind: "dump"; readonly path: string }
   /** Reads a log directory and reports damage. */
   | { readonly kind: "verify"; readonly path: string }
+  /** Gives partitions of a running cluster more replicas. */
+  | { readonly kind: "raise"; readonly options: RaiseOptions }
   | { readonly kind: "refused"; readonly message: string };
 
 /** Flags that take a value and may be given once. */
@@ -75,6 +78,7 @@ interface Flags {
 export function parseCommandLine(args: readonly string[], readText: (path: string) => string): CommandLine {
   if (args[0] === "dump") return parseDump(args.slice(1));
   if (args[0] === "verify") return parseVerify(args.slice(1));
+  if (args[0] === "cluster") return parseCluster(args.slice(1));
   const flags = readFlags(args);
   if ("refused" in flags) return refused(flags.refused);
   if (flags.plain === "--help") return { kind: "help", text: helpText() };
@@ -120,6 +124,16 @@ function parseVerify(args: readonly string[]): CommandLine {
     return refused("verify takes one directory: main.ts verify --data DIR");
   }
   return { kind: "verify", path };
+}
+
+/** `cluster raise …` */
+function parseCluster([command, ...args]: readonly string[]): CommandLine {
+  if ([command, ...args].some((argument) => argument === "--help" || argument === "-h")) {
+    return { kind: "help", text: RAISE_HELP };
+  }
+  if (command !== "raise") return refused("cluster takes one command: main.ts cluster raise --help");
+  const options = parseRaise(args);
+  return "refused" in options ? refused(`cluster raise: ${options.refused}`) : { kind: "raise", options };
 }
 
 function refused(message: string): CommandLine {

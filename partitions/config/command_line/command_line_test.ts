@@ -264,5 +264,14 @@ Deno.test("parseCommandLine() knows the commands that start no broker, and says 
   }
   assert.equal(refusal(["verify", "--dat", "/d"]), "verify: there is no flag --dat; did you mean --data?");
   assert.equal(parseCommandLine(["verify", "--help"], noFile).kind, "help");
+});
+
+Deno.test("parseCommandLine() takes cluster raise, whose help fits 80 columns", () => {
+  const help = parseCommandLine(["cluster", "raise", "--help"], noFile);
+  assert(help.kind === "help" && help.text.split("\n").every((line) => line.length <= 80));
+  const flags = ["--bootstrap-server", "a:1", "--replication-factor", "2", "--all"];
+  assert.equal(parseCommandLine(["cluster", "raise", ...flags], noFile).kind, "raise");
+  assert.match(refusal(["cluster"]), /^cluster takes one command: main\.ts cluster raise --help$/);
+  assert.equal(refusal(["cluster", "raise", "--al"]), "cluster raise: there is no flag --al; did you mean --all?");
   assert.equal(parseCommandLine(["dump", "-h"], noFile).kind, "help");
 });

@@ -13,6 +13,7 @@ Usage: deno run -A main.ts [flags]          (or the binary: barnabas [flags])
        deno run -A main.ts verify --data DIR   reads a directory that no broker
                                                uses, and reports damage
        deno run -A main.ts dump FILE           prints a segment's file
+       deno run -A main.ts cluster raise --help   more replicas for partitions
 
 Address and data
   --port PORT    port to listen on; 0 takes a free one        (${port})
