@@ -10,6 +10,8 @@ import { type Planted, StorageLives } from "./storage_lives.ts";
 
 Deno.test("a log loses nothing durable but what the rules remove, through kills, losses of power and all that happens to it", () => {
   assertLives((seed) => new StorageLives(seed), 300);
+  // A snapshot of the producers had survived a loss of power, and not the last batch that it knew.
+  runLives(901_249_590, new StorageLives(901_249_590));
 });
 
 Deno.test("a log loses nothing durable but what the rules remove, wherever a life is stopped", () => {

@@ -368,6 +368,10 @@ class LogLoader {
     const producers = new ProducerStateManager(fs, directory);
     const { segments } = this;
     producers.snapshots.removeStray(segments.baseOffsets);
+    // A later one knows batches that are lost: their producers send them again, and nobody may take that for a repetition.
+    if (this.#lostFrom !== null) {
+      producers.snapshots.removeOutside({ firstOffset: toOffset(0), logEndOffset: this.#lostFrom });
+    }
     if (producers.snapshots.latest < 0 && cleanShutdown) {
       // Kafka's rule for logs from before snapshots existed: they are not scanned, and producers start without a state.
       for (const offset of [...segments.baseOffsets.slice(-2), range.logEndOffset]) producers.snapshot(offset);
