@@ -119,7 +119,8 @@ async function measure(scratch: string, options: Options): Promise<string[]> {
     if (options.output !== null) await Deno.writeTextFile(options.output, `${head}\n${text}`);
     console.log(markdownSection(section));
   };
-  const rate = options.quick ? NaN : await warmMemory(scratch, say);
+  const loads = LOADS.filter(({ name }) => options.only.includes(name));
+  const rate = options.quick || loads.length === 0 ? NaN : await warmMemory(scratch, say);
   const machine = [
     ...await describeMachine(scratch),
     ...await describeKafka(),
@@ -128,7 +129,6 @@ async function measure(scratch: string, options: Options): Promise<string[]> {
   ];
   const head = [["", ""], ["---", "---"], ...machine].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
   console.log(head);
-  const loads = LOADS.filter(({ name }) => options.only.includes(name));
   if (loads.length > 0 || options.only.includes("idle")) {
     say("both clusters start");
     await using kafka = await startKafka(`${scratch}/kafka`);
