@@ -54,6 +54,7 @@ export async function runFaults(context: Deno.TestContext, run: FaultRun): Promi
     });
     await using rig = await ReplicationRig.start({ cluster, sessionMs });
     for (const library of run.libraries ?? []) rig.add((target) => new LibraryClient(library, target));
+    await rig.clientsWrite();
     const possible = run.faults.filter((fault) => fault.isPossible?.(rig) ?? true);
     for (const [nth, fault] of chooseFaults(possible, random, run.count).entries()) {
       await step(context, `${nth + 1}. ${fault.name}`, async () => {

@@ -33,6 +33,7 @@ export const journalLibraries: readonly JournalLibrary[] = [
 
 /** A program that runs. */
 export class LibraryClient implements RigClient {
+  hasWritten = false;
   readonly #name: string;
   readonly #history: History;
   /** Whether records may be given up: with acks=1. */
@@ -97,6 +98,7 @@ export class LibraryClient implements RigClient {
   #take(line: string): void {
     const [word, partition, ...rest] = line.split(" ");
     const [number, value] = [Number(partition), rest[1] ?? ""];
+    this.hasWritten ||= word === "acknowledged";
     if (word === "acknowledged") this.#history.acknowledge(number, Number(rest[0]), value);
     else if (word === "read") {
       this.#history.reads.push({ consumer: this.#name, partition: number, offset: Number(rest[0]), value });

@@ -46,6 +46,8 @@ export interface JournalTarget {
 
 /** A program that writes to and reads the topic. */
 export interface RigClient extends AsyncDisposable {
+  /** Whether one of its records was acknowledged. */
+  readonly hasWritten: boolean;
   /** Ends writing, and reads to the end. @throws Error when it failed */
   finish(): Promise<void>;
 }
@@ -114,6 +116,11 @@ export class ReplicationRig implements AsyncDisposable {
   add(start: (target: JournalTarget) => RigClient): void {
     const { topic, history, cluster: { bootstrapServers }, view: { partitions } } = this;
     this.#clients.push(start({ bootstrapServers, topic, partitions: partitions.length, acks: this.acks, history }));
+  }
+
+  /** Waits until every program has written: one that starts may give up, for it does not know yet that its addresses are right. */
+  async clientsWrite(): Promise<void> {
+    await this.#until("every program has written", () => this.#clients.every(({ hasWritten }) => hasWritten));
   }
 
   /** A broker by its id. */
