@@ -197,6 +197,15 @@ export class LogDirectories implements PartitionDirectories, AsyncDisposable {
     return await directory.setAside(partition);
   }
 
+  async forgetOffsets(away: readonly FoundDirectory[]): Promise<void> {
+    for (const [index, directory] of this.#directories.entries()) {
+      const keys = new Set(
+        away.filter((one) => one.directory === index).map((one) => partitionKey(one.topic, one.partition)),
+      );
+      if (keys.size > 0) await directory?.forgetOffsets(keys);
+    }
+  }
+
   hadRecords({ topic, partition, directory }: FoundDirectory): boolean {
     return (this.#directories[directory]?.checkpointed.get(partitionKey(topic, partition)) ?? 0) > 0;
   }

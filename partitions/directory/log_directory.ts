@@ -43,6 +43,7 @@ import {
 } from "../../storage/control.ts";
 import { bootIdentity, CacheTrust } from "./cache_trust.ts";
 import { checkpointedPartitions } from "./checkpoint_files.ts";
+import { forgetOffsets } from "./forgotten_offsets.ts";
 import type { FoundPartition, PartitionIdentity } from "../metadata/adoption.ts";
 
 /** Name of the metadata store's file in a log directory. */
@@ -223,6 +224,11 @@ export class LogDirectory implements AsyncDisposable {
     const away = strayDirectoryName(name, crypto.randomUUID().replaceAll("-", ""));
     await Deno.rename(`${this.path}/${name}`, `${this.path}/${away}`);
     return away;
+  }
+
+  /** Removes the checkpoints' lines of partitions of which nothing is here any more. @param keys by `partitionKey()` */
+  async forgetOffsets(keys: ReadonlySet<string>): Promise<void> {
+    await forgetOffsets({ fs: this.#fs, logDirectory: this.path }, keys);
   }
 
   /** Removes a partition's directory, if it exists; its bytes are freed later. */

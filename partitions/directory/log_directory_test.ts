@@ -219,3 +219,12 @@ Deno.test("remove() renames a partition's directory at once, whatever the length
     await directory[Symbol.asyncDispose]();
     assert.deepEqual(await names(path), [".lock", "barnabas-retention", "meta.properties"]);
   }));
+
+Deno.test("forgetOffsets() removes the lines of partitions from all checkpoints, and keeps the others", () =>
+  withDirectory(async (path) => {
+    const files = ["recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint"];
+    for (const name of files) await Deno.writeTextFile(join(path, name), "0\n3\nt 0 5\nt 1 6\ntt 0 7\n");
+    await using directory = await open(path);
+    await directory.forgetOffsets(new Set(["t 0", "u 0"]));
+    for (const name of files) assert.equal(await Deno.readTextFile(join(path, name)), "0\n2\nt 1 6\ntt 0 7\n", name);
+  }));

@@ -64,6 +64,8 @@ export interface PartitionDirectories {
   setAside(partition: FoundDirectory): Promise<string>;
   /** Whether the checkpoints of a log directory say that a partition had records there. */
   hadRecords(partition: FoundDirectory): boolean;
+  /** Removes what the checkpoints say of partitions that were removed or set aside: a new topic may have their names. */
+  forgetOffsets(away: readonly FoundDirectory[]): Promise<void>;
   /** Settles when all creations, renames and removals so far are durable. */
   sync(): Promise<void>;
 }

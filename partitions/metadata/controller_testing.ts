@@ -33,6 +33,8 @@ export class ListedDirectories implements PartitionDirectories {
   readonly identities = new Map<string, PartitionIdentity | string>();
   /** Partitions that had records, as the checkpoints say, like the names of directories. */
   readonly recorded = new Set<string>();
+  /** Partitions whose lines in the checkpoints were removed. */
+  readonly forgotten: string[] = [];
   readonly #identities = new Map<string, PartitionIdentity | string>();
   /** All calls, in order. */
   readonly actions: string[] = [];
@@ -95,6 +97,11 @@ export class ListedDirectories implements PartitionDirectories {
     const name = `${topic}-${partition}${directory === 0 ? "" : `@${directory}`}`;
     this.actions.push(`set aside ${name}`);
     return Promise.resolve(`${name}-stray`);
+  }
+
+  forgetOffsets(away: readonly FoundDirectory[]): Promise<void> {
+    for (const { topic, partition } of away) this.forgotten.push(`${topic}-${partition}`);
+    return Promise.resolve();
   }
 
   hadRecords({ topic, partition, directory }: FoundDirectory): boolean {

@@ -211,6 +211,7 @@ async function sortOut(
       }
     }
   }
+  await directories.forgetOffsets(away);
   return { kept, away, warnings };
 }
 

@@ -50,7 +50,7 @@ async function load(
   await plane.catchUp(store);
   const actions = directories.actions.filter((action) => !action.startsWith("identify"));
   const places = plane.shard.topic("t")?.partitions.map(({ directory }) => directory);
-  return { places, warnings: plane.loaded.warnings, actions, plane };
+  return { places, warnings: plane.loaded.warnings, actions, plane, forgotten: directories.forgotten };
 }
 
 Deno.test("load() opens what it finds, begins new partitions, and leaves leader epochs as they are", async () => {
@@ -91,7 +91,7 @@ Deno.test("load() corrects a row that others change at the same time", async () 
 
 Deno.test("load() renames directories that the cluster does not know here, and removes none of them", async () => {
   const store = await storeWith([rowOf(2, directoryId(2)), rowOf(1, A)]);
-  const { places, warnings, actions } = await load(store, {
+  const { forgotten, places, warnings, actions } = await load(store, {
     "t-0": { topicId: ID },
     "t-1": { topicId: OTHER_ID },
     "t-5": { topicId: ID },
@@ -102,6 +102,7 @@ Deno.test("load() renames directories that the cluster does not know here, and r
   });
   assert.deepEqual(actions, ["t-0", "t-1", "t-5", "unknown-0@1", "nameless-0"].map((name) => `set aside ${name}`));
   assert.deepEqual(places, [-1, 0], "t-1 begins anew: what was there was another topic's");
+  assert.ok(forgotten.length >= 5, "what checkpoints say of them is not about the topics that have their names now");
   assert.equal(warnings.filter((text) => text.includes("-stray")).length, 5);
   assert.match(warnings.join(), /torn-0 alone: partition.metadata is damaged/);
 });
