@@ -78,7 +78,8 @@ export class SimulatedDirectory {
 
   /** The log is open. */
   onOpened(log: Log): void {
-    if (log.found.hasCut) this.#trust?.doubt();
+    // Who follows has to find again what may be missing (partitions/owned/owned_partitions.ts).
+    if (log.found.hasCut || log.found.lostFrom !== null) this.#trust?.doubt();
     this.#trust?.keep();
   }
 
