@@ -23,6 +23,7 @@ export const workerModules: readonly string[] = [
 
 /** Modules that are loaded when they are needed; a test compares them with the `import()` calls of the source. */
 export const lateModules: readonly string[] = [
+  "partitions/administration/raise_command.ts",
   "partitions/authentication/salted_secret.ts",
   "partitions/coordinators/groups/group_coordinator.ts",
   "net/requests/authentication/broker_authentication.ts",
