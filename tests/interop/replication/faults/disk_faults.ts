@@ -5,6 +5,7 @@
  * Expected: a leader that cannot write gives the partition to others; a follower that cannot leaves the in-sync set, and comes back. What was
  * acknowledged is on the others.
  */
+import { BATCH_STEP_BYTES, batchBytes } from "../../../../storage/records/record_batch.ts";
 import type { Random } from "../../random.ts";
 import { fillUp, InjectedFault } from "../../system_faults.ts";
 import type { AppliedFault, Fault } from "../fault.ts";
@@ -93,6 +94,8 @@ function lastSegments({ node, directory }: { node: RigNode; directory: string })
 
 /** Bytes at the end of a file that a loss of power may take. */
 const TAIL_BYTES = 400;
+/** Where a batch's length, its leader epoch, and its format and all that follows begin; first comes the base offset. */
+const [LENGTH_AT, EPOCH_AT, MAGIC_AT] = [8, 12, 16];
 
 /** The tail is shorter. */
 const cutTails = damaged("the last bytes of a broker's logs are gone after a kill", (parts) => {
@@ -102,16 +105,31 @@ const cutTails = damaged("the last bytes of a broker's logs are gone after a kil
   }
 });
 
-/** A bit of the tail is another. */
+/**
+ * A bit of the tail is another, where the format protects it: no checksum covers a batch's base offset and leader epoch, so Kafka does not notice
+ * either when a disk changes these.
+ */
 const flippedTails = damaged("a bit in the last bytes of a broker's logs is another after a kill", (parts) => {
   for (const path of lastSegments(parts)) {
     const bytes = Deno.readFileSync(path);
-    if (bytes.length === 0) continue;
-    const at = Math.max(0, bytes.length - 1 - parts.random.below(TAIL_BYTES));
+    const places = protectedPlaces(bytes).filter((at) => at < bytes.length).slice(-TAIL_BYTES);
+    if (places.length === 0) continue;
+    const at = places[parts.random.below(places.length)] as number;
     bytes[at] = (bytes[at] ?? 0) ^ (1 << parts.random.below(8));
     Deno.writeFileSync(path, bytes);
   }
 });
+
+/** Positions in a segment whose change a check of its batches finds. */
+function protectedPlaces(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const places: number[] = [];
+  for (let start = 0, length; start + BATCH_STEP_BYTES <= bytes.length; start += length) {
+    length = Math.max(BATCH_STEP_BYTES, batchBytes(view, start));
+    for (let at = LENGTH_AT; at < length; at++) if (at < EPOCH_AT || at >= MAGIC_AT) places.push(start + at);
+  }
+  return places;
+}
 
 const emptied = damaged("a broker's directory is empty after a kill", ({ node }) => {
   for (const { name } of Deno.readDirSync(node.dataDir)) {
