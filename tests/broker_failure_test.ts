@@ -156,10 +156,11 @@ Deno.test("the program exits 1 with the reason when a shard fails", async () => 
   await withDirectory(async (path) => {
     // With this setting the handler of Fetch throws on the shards of the process.
     const sabotage = `
+      import { Worker } from "node:worker_threads";
       const post = Worker.prototype.postMessage;
-      Worker.prototype.postMessage = function (message) {
+      Worker.prototype.postMessage = function (message, transferred) {
         const broken = message?.type === "start" && message.config !== undefined;
-        post.call(this, broken ? { ...message, config: { ...message.config, fetchMaxBytes: 1n } } : message);
+        post.call(this, broken ? { ...message, config: { ...message.config, fetchMaxBytes: 1n } } : message, transferred);
       };
     `;
     await Deno.writeTextFile(`${path}/sabotage.ts`, sabotage);

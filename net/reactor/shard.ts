@@ -22,7 +22,7 @@ import {
 } from "../../partitions/mod.ts";
 import { type Clock, closeDescriptor, type FileSystem, type NativeMemory, READABLE } from "../../storage/mod.ts";
 import { takenContextOf, transferOf } from "../shards/connection_transfer.ts";
-import { HEAP_GROWTH_BYTES, HeapGarbage } from "../shards/heap_garbage.ts";
+import { HEAP_GROWTH_BYTES, HeapGarbage } from "../shards/memory/heap_garbage.ts";
 import type { FileRange } from "../shards/cold_reader.ts";
 import type { Connection, ConnectionShard } from "./connection.ts";
 import { DirtyConnections } from "./dirty_connections.ts";

@@ -15,7 +15,7 @@ export type ShardJob = Extract<FromShard, { type: "load" | "loadFiles" | "transc
 export interface ShardJobsParts {
   /** The arenas of the shards, by their numbers. */
   readonly arenas: readonly SharedArrayBuffer[];
-  readonly post: (shard: number, content: ToShard, transferred?: Transferable[]) => void;
+  readonly post: (shard: number, content: ToShard, transferred?: ArrayBuffer[]) => void;
   /** Reports a sentence to the operator. */
   readonly warn: (text: string) => void;
   /** A flush failed: the disk may lack what the page cache has. */

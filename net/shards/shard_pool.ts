@@ -28,19 +28,20 @@ import {
 } from "../../partitions/control.ts";
 import { returnFreedMemory } from "../../storage/control.ts";
 import type { AcceptedConnection } from "../accept/acceptor.ts";
-import { HEAP_GROWTH_BYTES, HeapGarbage } from "./heap_garbage.ts";
-import { MemoryReturn } from "./memory_return.ts";
+import { HEAP_GROWTH_BYTES, HeapGarbage } from "./memory/heap_garbage.ts";
+import { MemoryReturn } from "./memory/memory_return.ts";
 import type { ShardPoolEvents } from "./pool_events.ts";
 import type { StartProgress } from "./start_progress.ts";
 import { ShardJobs } from "./shard_jobs.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
+import { type ShardThread, startShardThread } from "./shard_thread.ts";
 import { Transfers } from "./transfers.ts";
 
 /** What every shard starts with, besides its number and the shared memory. */
 export type ShardSettings = Omit<ShardStart, "type" | "shard" | "state">;
 
 interface Member {
-  readonly worker: Worker;
+  readonly worker: ShardThread;
   readonly outbox: Outbox;
   /** Messages posted after the start. */
   posted: number;
@@ -107,15 +108,14 @@ export class ShardPool {
     const ways = outboxes(this.#state, shardsCount);
     this.#transfers = new Transfers(this.isolates, ways);
     for (const [shard, outbox] of ways.entries()) {
-      const url = new URL("./shard_worker.ts", import.meta.url);
-      const worker = new Worker(url, { type: "module", name: `shard-${shard}` });
+      const worker = startShardThread(shard, {
+        onMessage: (message) => this.#receive(shard, message),
+        onError: ({ message }) => {
+          this.#markEnded(shard);
+          this.#fail(new Error(`Shard ${shard} failed: ${message}`));
+        },
+      });
       this.#members.push({ worker, outbox, posted: 0, hasEnded: false });
-      worker.onmessage = ({ data }: MessageEvent<FromShard>) => this.#receive(shard, data);
-      worker.onerror = (event) => {
-        event.preventDefault();
-        this.#markEnded(shard);
-        this.#fail(new Error(`Shard ${shard} failed: ${event.message}`));
-      };
     }
   }
 
@@ -130,7 +130,7 @@ export class ShardPool {
       this.#isStarted = true;
       for (const [shard, { worker }] of this.#members.entries()) {
         const start: ShardStart = { type: "start", shard, state: this.#state, ...settings };
-        worker.postMessage(start);
+        worker.postMessage(start, []);
       }
     });
   }
@@ -294,7 +294,7 @@ export class ShardPool {
     });
   }
 
-  #post(shard: number, content: ToShard, transferred: Transferable[] = []): void {
+  #post(shard: number, content: ToShard, transferred: ArrayBuffer[] = []): void {
     if (this.#isOver) return;
     const member = this.#members[shard] as Member;
     member.worker.postMessage(content, transferred);

@@ -45,7 +45,8 @@ import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 import { shardReplication } from "./shard_replication.ts";
 import { TopicWaits } from "../requests/produce/topic_waits.ts";
 
-declare const self: DedicatedWorkerGlobalScope;
+/** Workers of `node:worker_threads` have no `self`, but else the scope of other workers. */
+const self = globalThis as unknown as DedicatedWorkerGlobalScope;
 
 const post = (message: FromShard, transferred: Transferable[] = []) => self.postMessage(message, transferred);
 

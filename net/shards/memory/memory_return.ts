@@ -2,7 +2,7 @@
  * Decides when freed memory goes back to the kernel (storage/sys/memory_return.ts): every few seconds while the shards work, the last
  * time after they did. An idle broker is left alone. Runs on the main isolate.
  */
-import { systemTimers, type Timers } from "../../partitions/control.ts";
+import { systemTimers, type Timers } from "../../../partitions/control.ts";
 
 /** Time between two looks. */
 const LOOK_MS = 5000;
