@@ -124,9 +124,10 @@ const flippedTails = damaged("a bit in the last bytes of a broker's logs is anot
 function protectedPlaces(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const places: number[] = [];
-  for (let start = 0, length; start + BATCH_STEP_BYTES <= bytes.length; start += length) {
-    length = Math.max(BATCH_STEP_BYTES, batchBytes(view, start));
+  for (let start = 0; start + BATCH_STEP_BYTES <= bytes.length;) {
+    const length = Math.max(BATCH_STEP_BYTES, batchBytes(view, start));
     for (let at = LENGTH_AT; at < length; at++) if (at < EPOCH_AT || at >= MAGIC_AT) places.push(start + at);
+    start += length;
   }
   return places;
 }
