@@ -12,6 +12,8 @@ Deno.test("a log loses nothing durable but what the rules remove, through kills,
   assertLives((seed) => new StorageLives(seed), 300);
   // A snapshot of the producers had survived a loss of power, and not the last batch that it knew.
   runLives(901_249_590, new StorageLives(901_249_590));
+  // One that a start had removed was back after the next loss of power, in a log that reached as far again.
+  runLives(902_345_885, new StorageLives(902_345_885));
 });
 
 Deno.test("a log loses nothing durable but what the rules remove, wherever a life is stopped", () => {

@@ -21,7 +21,13 @@ import { readTruncationMark, type TruncationMark } from "./follower/truncation_m
 import { keepAborted, rebuildAborted } from "./producers/aborted_recovery.ts";
 import { loadProducers } from "./producers/producer_loading.ts";
 import { ProducerStateManager } from "./producers/producer_state_manager.ts";
-import { recoverAfterKill, type RecoveredLog, recoverSegments, refuseMissing } from "./log_recovery.ts";
+import {
+  recoverAfterKill,
+  type RecoveredLog,
+  recoverSegments,
+  refuseMissing,
+  removeSnapshots,
+} from "./log_recovery.ts";
 import type { LogResources } from "./log_resources.ts";
 import type { LogOptions, UncommittedTraces } from "./log_types.ts";
 import { ensurePartitionMetadata } from "../directory/partition_directory.ts";
@@ -196,9 +202,11 @@ class LogLoader {
   }
 
   #findFiles(): void {
-    const { fs, directory } = this.#options;
+    const { fs, directory, cleanShutdown, isCacheIntact = false, logStartOffset } = this.#options;
     if (clearLeftovers(fs, directory, this.#reader.window)) this.#unflushed.addDirectory(directory);
     this.#findSegments();
+    // A recovery does so where there are segments.
+    if (this.segments.length === 0 && !cleanShutdown && !isCacheIntact) removeSnapshots(logStartOffset, this.#options);
   }
 
   /** Loads the segments that have a `.log` file; removes indexes without one and rebuilds missing indexes. */
@@ -368,10 +376,6 @@ class LogLoader {
     const producers = new ProducerStateManager(fs, directory);
     const { segments } = this;
     producers.snapshots.removeStray(segments.baseOffsets);
-    // A later one knows batches that are lost: their producers send them again, and nobody may take that for a repetition.
-    if (this.#lostFrom !== null) {
-      producers.snapshots.removeOutside({ firstOffset: toOffset(0), logEndOffset: this.#lostFrom });
-    }
     if (producers.snapshots.latest < 0 && cleanShutdown) {
       // Kafka's rule for logs from before snapshots existed: they are not scanned, and producers start without a state.
       for (const offset of [...segments.baseOffsets.slice(-2), range.logEndOffset]) producers.snapshot(offset);

@@ -20,6 +20,9 @@
  * the bytes after it. Later segments are durably set aside before the torn bytes are cut off. After a loss of power in between, the next
  * start finds the same damage and does the same.
  *
+ * Producer snapshots go, too, that may know batches which are not in the log. They are durably gone before anything is appended: else a
+ * loss of power would bring one back when the log reaches as far again, with other batches.
+ *
  * Pages above the recovery point are read from the disk, not from the page cache. After a failed fdatasync the kernel marks pages
  * clean that the disk does not have. A log that went offline for it and is reopened in the same boot would find them sound, and the
  * next flush would succeed without writing them. Dirty pages stay in the cache: a later flush writes them or fails. Correctness won
@@ -31,11 +34,13 @@
  * A stop in the middle leaves indexes that are rebuilt in place without entries. So this is done only where the next start, which finds
  * the same recovery point, rebuilds them again. It trusts those of a segment if the following one begins below the recovery point.
  *
- * Kafka cuts at the first torn batch, removes all later segments, and trusts the page cache (LogLoader.recoverLog).
+ * Kafka cuts at the first torn batch, removes all later segments, and trusts the page cache (LogLoader.recoverLog). It removes snapshots
+ * above the log's end without a flush (ProducerStateManager.truncateAndReload).
  */
 import { type Offset, toOffset } from "../base/units.ts";
 import type { LeaderEpochFile } from "./epochs/leader_epoch_file.ts";
 import type { LogOptions } from "./log_types.ts";
+import { ProducerSnapshotFiles } from "./producers/producer_snapshot_files.ts";
 import { baseOffset, isControl, partitionLeaderEpoch } from "../records/record_batch.ts";
 import type { RecoveredSegment, SegmentRecovery } from "../segments/segment_recovery.ts";
 import type { Segment } from "../segments/segment.ts";
@@ -136,7 +141,7 @@ export function recoverSegments(from: number, parts: LogRecoveryParts): Recovere
       epochs.note(partitionLeaderEpoch(view, at), baseOffset(view, at));
     });
     end = found.endOffset;
-    if (repairSegment(index, found, parts)) hasCut = true;
+    if (repairSegment(index, { ...found, lostFrom }, parts)) hasCut = true;
     if ((segments.all[index + 1]?.baseOffset ?? Infinity) < end) overlapping = index;
   }
   removeFirst(overlapping + 1, parts);
@@ -157,13 +162,24 @@ export function refuseMissing(logEndOffset: Offset, { directory, recoveryPoint, 
   throw damaged(directory, `the log ends at offset ${logEndOffset}`, recoveryPoint);
 }
 
+/** Removes the producer snapshots above an offset, also where a start that was killed has removed them. Durable when it returns. */
+export function removeSnapshots(above: number, { fs, directory }: Pick<LogOptions, "fs" | "directory">): void {
+  new ProducerSnapshotFiles(fs, directory).removeOutside({ firstOffset: toOffset(0), logEndOffset: toOffset(above) });
+  if (!fs.syncDirectory(directory)) throw new SystemError(`flush directory ${directory}`);
+}
+
 /**
  * Cuts damaged bytes off a segment and sets the later segments aside, or refuses the log.
- * @returns whether anything was lost to the log
+ * @param found in the segment; `lostFrom` as in `RecoveredLog`, so far @returns whether anything was lost to the log
  */
-function repairSegment(index: number, found: RecoveredSegment, parts: LogRecoveryParts): boolean {
-  const { options: { directory, recoveryPoint, logStartOffset }, segments, report } = parts;
-  const { endOffset, endPosition, cutBytes } = found;
+function repairSegment(
+  index: number,
+  found: RecoveredSegment & Pick<RecoveredLog, "lostFrom">,
+  parts: LogRecoveryParts,
+): boolean {
+  const { options, segments, report } = parts;
+  const { directory, recoveryPoint, logStartOffset } = options;
+  const { endOffset, endPosition, cutBytes, lostFrom } = found;
   const segment = segments.at(index);
   const next = segments.all[index + 1]?.baseOffset ?? Infinity;
   const isTorn = cutBytes > 0 && next !== endOffset;
@@ -176,8 +192,14 @@ function repairSegment(index: number, found: RecoveredSegment, parts: LogRecover
       throw damaged(directory, problem, recoveryPoint);
     }
     // Records below the log start were deleted, so no readable record is missing.
-    if (next > logStartOffset) setAside(index + 1, problem, parts);
+    if (next > logStartOffset) {
+      // Those above may be of the history that is set aside. First, because the next start sees no overlap any more.
+      if (next < endOffset) removeSnapshots(next, options);
+      setAside(index + 1, problem, parts);
+    }
   }
+  // A later one knows batches that are lost: their producers send them again, and nobody may take that for a repetition.
+  if (index === segments.length - 1) removeSnapshots(Math.min(endOffset, lostFrom ?? Infinity), options);
   if (cutBytes > 0) {
     segment.cutFile(endPosition, true);
     if (isTorn) reportCut(segment, found, report);
@@ -209,11 +231,10 @@ function removeFirst(count: number, { options: { fs }, segments, report }: LogRe
 }
 
 /**
- * Takes the segments from an index on out of the log and renames their files; empty ones are removed. Durable when it returns, also where a
- * start that was killed has renamed them: else a loss of power would bring them back behind what is appended now.
+ * Takes the segments from an index on out of the log and renames their files; empty ones are removed. `removeSnapshots()` makes that
+ * durable, also where a start that was killed has renamed them: else a loss of power would bring them back behind what is appended now.
  */
-function setAside(from: number, problem: string, { options, segments, report }: LogRecoveryParts): void {
-  const { fs, directory } = options;
+function setAside(from: number, problem: string, { options: { fs }, segments, report }: LogRecoveryParts): void {
   while (segments.length > from) {
     const segment = segments.pop();
     if (segment.logFileBytes > 0) {
@@ -222,7 +243,6 @@ function setAside(from: number, problem: string, { options, segments, report }: 
     } else for (const path of markDeleted(fs, segment)) fs.remove(path);
     segment.retire();
   }
-  if (!fs.syncDirectory(directory)) throw new SystemError(`flush directory ${directory}`);
 }
 
 /**

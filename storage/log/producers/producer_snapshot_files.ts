@@ -3,7 +3,8 @@
  * it from its start. Runs on the shard that owns the log.
  *
  * The snapshots at the base offsets of segments are kept as long as their segment, and so is the newest one above them (from a
- * clean close, or from a flush that shortens recovery). Opening the log removes all others, and those outside the log.
+ * clean close, or from a flush that shortens recovery). Opening the log removes all others, and those outside the log; a recovery makes
+ * that durable (log_recovery.ts).
  * Source: Kafka's ProducerStateManager (removeStraySnapshots, truncateAndReload, takeSnapshot).
  */
 import { type Offset, toOffset } from "../../base/units.ts";
