@@ -10,8 +10,9 @@ import { cleanLog } from "../../storage/cleaner/log_cleaning.ts";
 import { startBroker } from "../../mod.ts";
 import { linuxFileSystem as fs } from "../../storage/sys/file_system.ts";
 import { KafkaClient } from "../kafka_client.ts";
+import { errorCode } from "../../net/protocol/error_codes.ts";
 import { openLog, testConfig } from "../log_fixture.ts";
-import { configure, create } from "../topic_requests.ts";
+import { configure, create, LATEST, listOffset } from "../topic_requests.ts";
 import { compactedConfigs, type FoundRecord, readRecords, tableOf, upsert } from "../upserts.ts";
 import { temporaryDirectory } from "./broker.ts";
 import { dumpLogSegments } from "./dump_log.ts";
@@ -40,6 +41,11 @@ function* input(seed: number) {
 async function produce(port: number, seed: number): Promise<FoundRecord[]> {
   using client = await KafkaClient.connect({ port });
   await create(client, TOPIC, 1, configs);
+  // Apache Kafka answers before its broker leads the partition.
+  await waitFor(
+    "the topic is led",
+    async () => (await listOffset(client, [TOPIC, 0], LATEST))[0] === errorCode.NONE || undefined,
+  );
   for (const { records, options } of input(seed)) await upsert(client, TOPIC, records, options);
   return await readRecords(client, TOPIC);
 }
