@@ -22,6 +22,7 @@ const SYSTEM_PACKAGES = [
   "etcd-server",
   "openssl",
   "iproute2",
+  "libfaketime",
 ];
 
 const CORPUS_SOURCE = "/usr/share/unicode";

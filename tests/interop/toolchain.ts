@@ -4,6 +4,7 @@
  */
 import { hasStrace } from "../strace.ts";
 import { mayMakeNetworks } from "./replication/faults/namespaces.ts";
+import { hasWallClocks } from "./replication/faults/wall_clocks.ts";
 import { mayMount } from "./system_faults.ts";
 import { cacheDirectory, kafkaInstalled, kafkaJars, onPath } from "../../bench/peer/install.ts";
 
@@ -20,7 +21,8 @@ export type Need =
   | "mount"
   | "namespaces"
   | "etcd"
-  | "openssl";
+  | "openssl"
+  | "faketime";
 
 /** Where `install.ts` puts the client libraries. */
 export const locations = {
@@ -57,6 +59,7 @@ const checks: Record<Need, { found: () => boolean; name: string }> = {
   corpus: { found: () => exists(locations.corpus), name: "the corpus" },
   etcd: { found: () => onPath("etcd"), name: "etcd" },
   openssl: { found: () => onPath("openssl"), name: "openssl" },
+  faketime: { found: hasWallClocks, name: "libfaketime" },
   strace: { found: hasStrace, name: "strace" },
   mount: { found: mayMount, name: "the right to mount a file system" },
   namespaces: { found: mayMakeNetworks, name: "the right to make network namespaces, by iproute2" },
