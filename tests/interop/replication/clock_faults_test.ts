@@ -23,11 +23,7 @@ interopTest({
       timing: TIMING,
       seed: chooseSeed(),
       network: { placeOf: (name) => clocks.placeOf(name) },
-      overrides: {
-        "log.message.timestamp.type": "LogAppendTime",
-        // A follower that took the jump for a connection's silence would be away for longer than writes may take.
-        "replica.fetch.backoff.ms": "10000",
-      },
+      overrides: { "log.message.timestamp.type": "LogAppendTime" },
       dumpsSegments: true,
     });
   },
