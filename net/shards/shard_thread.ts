@@ -9,7 +9,7 @@ import { SHARE_ENV, Worker } from "node:worker_threads";
 import type { FromShard, ToShard } from "./shard_messages.ts";
 
 /**
- * The young generation is three semi-spaces of 8 MiB, of which two exist at a time. Under small produce requests V8 enlarges them to
+ * The young generation is three semi-spaces of 8 MiB, of which mostly two exist. Under small produce requests V8 enlarges them to
  * that size anyway (bench/NOTES.md).
  */
 export const SHARD_LIMITS = { maxYoungGenerationSizeMb: 24 } as const;

@@ -50,6 +50,7 @@ interopTest({
       assert.ok(seconds < SECONDS_MAX, `${seconds} s`);
 
       assert.deepEqual(await third.create({ "topic-7": 1, last: 150 }), ["TOPIC_ALREADY_EXISTS", "NONE"]);
+      await allSee(planes, store);
       assert.equal(await first.alter({ topic: "last" }, "retention.ms", "5000"), "NONE");
       assert.equal(await second.grow("last", 400), "NONE");
       const deleted = await Promise.all([first.delete("topic-1", "topic-2"), second.delete("topic-2", "last")]);
