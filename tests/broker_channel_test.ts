@@ -101,8 +101,7 @@ Deno.test("a channel is refused as soon as the broker has been closed or killed"
     await using killed = await startBrokerProcess({ dataDir: `${directory}/data`, overrides });
     using toKilled = channelTo(killed);
     await toKilled.heartbeat(heartbeat);
-    killed.process.signal("SIGKILL");
-    await killed.process.status;
+    await killed.process.kill();
     assert.equal((await failureOf(toKilled.heartbeat(heartbeat))).kind, "refused");
   });
 });

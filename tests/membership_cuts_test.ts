@@ -3,18 +3,10 @@
  * (tests/cluster/membership_world.ts): the brokers that hear each other go on.
  */
 import assert from "node:assert/strict";
-import { MembershipWorld, SESSION_MS, type TestBroker } from "./cluster/membership_world.ts";
+import { SESSION_MS, threeBrokers } from "./cluster/membership_world.ts";
 
 /** Time for a heartbeat that is missing to be noticed, and for the rows. */
 const NOTICED_MS = 500;
-
-async function threeBrokers(): Promise<{ world: MembershipWorld; brokers: TestBroker[]; controller: TestBroker }> {
-  const world = new MembershipWorld();
-  const brokers = await world.startAll(1, 2, 3);
-  const controller = world.controller;
-  assert.ok(controller !== undefined, "there is a controller");
-  return { world, brokers, controller };
-}
 
 Deno.test("a controller that is cut off from the others, but not from the store, leaves the office to one of them, and is fenced", async () => {
   const { world, brokers, controller } = await threeBrokers();

@@ -3,20 +3,19 @@
  * is out of reach.
  */
 import assert from "node:assert/strict";
-import { MembershipWorld, newClusterId, SESSION_MS, type TestBroker, TOPIC_ID } from "./cluster/membership_world.ts";
+import {
+  MembershipWorld,
+  newClusterId,
+  SESSION_MS,
+  type TestBroker,
+  threeBrokers,
+  TOPIC_ID,
+} from "./cluster/membership_world.ts";
 
 /** Time for a heartbeat that is missing to be noticed, for a knock, and for the row. */
 const NOTICED_MS = 500;
 
 const states = (world: MembershipWorld) => [1, 2, 3].map((id) => world.stateOf(id));
-
-async function threeBrokers(): Promise<{ world: MembershipWorld; brokers: TestBroker[]; controller: TestBroker }> {
-  const world = new MembershipWorld();
-  const brokers = await world.startAll(1, 2, 3);
-  const controller = world.controller;
-  assert.ok(controller !== undefined, "there is a controller");
-  return { world, brokers, controller };
-}
 
 Deno.test("three brokers that start together elect one controller, and all are registered and active within a fifth of a second", async () => {
   const world = new MembershipWorld();

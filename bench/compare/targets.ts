@@ -131,7 +131,7 @@ function tracedDeno(): [string, ...string[]] {
 
 function targetOf(target: Omit<Target, "pid" | typeof Symbol.asyncDispose>): Target {
   const { process } = target;
-  return { ...target, pid: process.pid, [Symbol.asyncDispose]: () => process.stop() };
+  return { ...target, pid: process.pid, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
 /**

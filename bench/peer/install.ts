@@ -136,7 +136,8 @@ export function onPath(command: string): boolean {
   );
 }
 
-function exists(path: string): boolean {
+/** Whether there is something at a path. */
+export function exists(path: string): boolean {
   try {
     Deno.statSync(path);
     return true;

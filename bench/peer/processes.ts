@@ -196,15 +196,22 @@ export class RunningProcess implements AsyncDisposable {
     if (!this.#ended) kill(this.#process, signal);
   }
 
+  /** Kills the program. Settles when it has ended. */
+  kill(): Promise<Deno.CommandStatus> {
+    this.signal("SIGKILL");
+    return this.#status;
+  }
+
   /**
    * Asks the program to stop, and kills it when it does not.
-   * @param graceMs how long it may take to stop by itself
+   * @param graceMs how long it may take to stop by itself @returns its exit code
    */
-  async stop(graceMs = 30_000): Promise<void> {
+  async stop(graceMs = 30_000): Promise<number> {
     this.signal("SIGTERM");
     const timer = setTimeout(() => this.signal("SIGKILL"), graceMs);
-    await this.#status;
+    const { code } = await this.#status;
     clearTimeout(timer);
+    return code;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

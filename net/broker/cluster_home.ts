@@ -11,6 +11,7 @@
  */
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import type { Listener } from "../../partitions/config/broker/listeners.ts";
+import { isUncleanElectionEnabled, resolveMinInsyncReplicas } from "../../partitions/config/topics/topic_configs.ts";
 import { VERSION } from "../../partitions/config/version.ts";
 import {
   atIntervals,
@@ -260,13 +261,10 @@ function advertisedOf({ advertisedListeners, listeners }: BrokerConfig, ports: r
   });
 }
 
-function rulesOf({ minInsyncReplicas, properties }: BrokerConfig) {
-  const unclean = "unclean.leader.election.enable";
+function rulesOf(config: BrokerConfig) {
   return {
-    minIsrOf: (configs: Readonly<Record<string, string>>) =>
-      Number(configs["min.insync.replicas"] ?? minInsyncReplicas),
-    isUncleanElectionEnabled: (configs: Readonly<Record<string, string>>) =>
-      (configs[unclean] ?? properties[unclean] ?? "false") === "true",
+    minIsrOf: (configs: Readonly<Record<string, string>>) => resolveMinInsyncReplicas(configs, config),
+    isUncleanElectionEnabled: (configs: Readonly<Record<string, string>>) => isUncleanElectionEnabled(configs, config),
   };
 }
 

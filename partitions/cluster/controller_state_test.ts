@@ -36,6 +36,16 @@ const writesOf = (controller: ControllerState, image: ClusterImage, nowMs: numbe
 const started = (kind: StartKind, directories: readonly string[] = []) => ({ kind, directories });
 const beat = (broker: number, wantsStop = false) => ({ broker, brokerEpoch: 1, revision: 200, wantsStop });
 
+/** A process that asks for the place of broker 2. */
+const request = {
+  broker: 2,
+  incarnation: "new",
+  directoryId: "disk",
+  directories: [],
+  cleanEpoch: -1,
+  knownEpoch: 1,
+};
+
 Deno.test("repairs() takes inactive brokers out of every ISR, partitions without a live leader first, and compares the chosen leader's state", () => {
   const image = imageOf({ 1: entry("active"), 2: entry("fenced"), 3: entry("active", 3) }, [row, second]);
   const found = repairs(image, new Map());
@@ -142,14 +152,6 @@ Deno.test("ControllerState.balance() gives partitions to preferred leaders that 
 
 Deno.test("ControllerState registers a process only after the last one is fenced and out of the rows", () => {
   const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
-  const request = {
-    broker: 2,
-    incarnation: "new",
-    directoryId: "disk",
-    directories: [],
-    cleanEpoch: -1,
-    knownEpoch: 1,
-  };
   controller.register(request, 0);
   const active = { 1: entry("active"), 2: entry("active"), 3: entry("active") };
   assert.deepEqual(writesOf(controller, imageOf(active, [row]), 1).filter(({ kind }) => kind !== "row"), []);
@@ -172,14 +174,6 @@ Deno.test("ControllerState registers a process only after the last one is fenced
 Deno.test("ControllerState refuses a process whose place is taken once two heartbeats of the other one came after its request", () => {
   const controller = new ControllerState(CONTROLLER_EPOCH, SESSION_MS, 0);
   const image = imageOf({ 1: entry("active"), 2: entry("active") });
-  const request = {
-    broker: 2,
-    incarnation: "new",
-    directoryId: "disk",
-    directories: [],
-    cleanEpoch: -1,
-    knownEpoch: 1,
-  };
   controller.heard(beat(2), image, 1);
   assert.equal(controller.register(request, 2), false);
   controller.heard(beat(2), image, 3);

@@ -2,6 +2,7 @@
  * Brokers of a cluster in one process of a test, without their data: memberships over one store in memory, in simulated time, which are
  * started, killed, paused and stopped. Test code.
  */
+import assert from "node:assert/strict";
 import { createRandom } from "../../storage/base/random.ts";
 import { randomUuid } from "../../storage/base/uuid.ts";
 import { type BrokerChannel, ChannelRefused } from "../../partitions/cluster/broker_channel.ts";
@@ -239,3 +240,14 @@ export class MembershipWorld {
 
 /** A cluster id of a test. */
 export const newClusterId = randomUuid;
+
+/** A world in which three brokers have started, ids 1 to 3. */
+export async function threeBrokers(): Promise<
+  { world: MembershipWorld; brokers: TestBroker[]; controller: TestBroker }
+> {
+  const world = new MembershipWorld();
+  const brokers = await world.startAll(1, 2, 3);
+  const controller = world.controller;
+  assert.ok(controller !== undefined, "there is a controller");
+  return { world, brokers, controller };
+}

@@ -60,7 +60,7 @@ export async function startBrokerProcess(options: TestBrokerOptions & { port?: n
     await process.stop();
     throw new Error(`Cannot start the broker:\n${process.outputTail()}`, { cause: error });
   }
-  return { port, dataDir, process, [Symbol.asyncDispose]: () => process.stop() };
+  return { port, dataDir, process, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
 /** A connection to the broker under test. */

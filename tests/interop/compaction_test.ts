@@ -127,8 +127,7 @@ interopTest({
       await context.step("killed while it wrote .cleaned files", async () => {
         await using kafka: ApacheKafka = await startApacheKafka({ directory: directory.path, properties: slow });
         await waitFor("a .cleaned file", () => namesIn(dataDir).some((name) => name.endsWith(".cleaned")) || undefined);
-        kafka.process.signal("SIGKILL");
-        await kafka.process.status;
+        await kafka.process.kill();
         assert.ok(namesIn(dataDir).some((name) => name.endsWith(".cleaned")), "the kill met the cleaner");
         await serveHalfWay(dataDir, written);
       });

@@ -164,8 +164,7 @@ interopTest({
     using mounted = mountMemory(directory.path, { megabytes: 64 });
     await using scene = await Scene.start(directory.path);
     const all = [scene.faulty, ...scene.sound];
-    scene.broker.process.signal("SIGKILL");
-    await scene.broker.process.status;
+    await scene.broker.process.kill();
     mounted.remount("ro");
     await assert.rejects(() => startBrokerProcess({ dataDir: directory.path }), /is not writable .*EROFS/);
     mounted.remount("rw");

@@ -26,8 +26,7 @@ interopTest({
     await underMembers(context, port, async (step) => {
       for (let round = 1; round <= (slowTestsWanted() ? 10 : 2); round++) {
         await step(`round ${round}`, async () => {
-          broker.process.signal("SIGKILL");
-          await broker.process.status;
+          await broker.process.kill();
           broker = await startBrokerProcess({ dataDir, port });
         });
       }
@@ -46,8 +45,7 @@ if (!testsApacheKafka) {
       let broker: BrokerProcess | null = null;
       await underMembers(context, kafka.port, async (step) => {
         await step("this broker takes over", async () => {
-          kafka.process.signal("SIGKILL");
-          await kafka.process.status;
+          await kafka.process.kill();
           broker = await startBrokerProcess({ dataDir: kafka.dataDir, port: kafka.port });
         });
       });

@@ -128,8 +128,7 @@ interopTest({
         await using owner = new RunningProcess(Deno.execPath(), ["run", "-A", program, directory], { outputFile });
         const [, pid, endpoint] = await waitFor("the owner has an etcd", () =>
           /^(\d+) (http.*)$/m.exec(owner.outputTail()) ?? undefined);
-        owner.signal("SIGKILL");
-        await owner.status;
+        await owner.kill();
         return { pid: Number(pid), endpoint };
       };
       const left = await killOwner();

@@ -6,7 +6,7 @@ import { hasStrace } from "../strace.ts";
 import { mayMakeNetworks } from "./replication/faults/namespaces.ts";
 import { hasWallClocks } from "./replication/faults/wall_clocks.ts";
 import { mayMount } from "./system_faults.ts";
-import { cacheDirectory, kafkaInstalled, kafkaJars, onPath } from "../../bench/peer/install.ts";
+import { cacheDirectory, exists, kafkaInstalled, kafkaJars, onPath } from "../../bench/peer/install.ts";
 
 /** Something that a test needs. */
 export type Need =
@@ -98,14 +98,4 @@ export function interopTest(test: InteropTest): void {
 /** True when the long tests run too. */
 export function slowTestsWanted(): boolean {
   return Deno.env.get("BARNABAS_SLOW") === "1";
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -60,8 +60,7 @@ export function startAfterKill(context: RunContext): Promise<Figure[]> {
       ]);
       // The disk is still when the next process starts, as it is after most kills.
       await waitForWriteBack();
-      target.process.signal("SIGKILL");
-      await target.process.status;
+      await target.process.kill();
     });
     return await run({}, (target) => startFigures(target, KILLED_PARTITIONS));
   });

@@ -127,14 +127,12 @@ export class ClusterNode {
 
   /** Kills it. */
   async kill(): Promise<void> {
-    this.process.signal("SIGKILL");
-    await this.process.status;
+    await this.process.kill();
   }
 
   /** Stops it in order. @returns its exit code */
-  async stop(): Promise<number> {
-    await this.process.stop(60_000);
-    return (await this.process.status).code;
+  stop(): Promise<number> {
+    return this.process.stop(60_000);
   }
 }
 

@@ -40,8 +40,7 @@ interopTest({
     for (const delayMs of [300, 450, 600]) {
       const process = first.launch();
       await new Promise((resolve) => setTimeout(resolve, delayMs));
-      process.signal("SIGKILL");
-      await process.status;
+      await process.kill();
     }
     await first.start();
     await second.start();

@@ -173,8 +173,7 @@ export class Etcd implements AsyncDisposable {
 
   /** Kills a member. */
   async kill({ name, process }: EtcdMember): Promise<void> {
-    process.signal("SIGKILL");
-    await process.status;
+    await process.kill();
     this.#processes.delete(name);
   }
 

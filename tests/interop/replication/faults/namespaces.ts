@@ -13,6 +13,7 @@
  * well as of new ones, and needs no packet filter, which not every kernel has.
  * Source: ip-netns(8), ip-neighbour(8), nsenter(1).
  */
+import { exists } from "../../../../bench/peer/install.ts";
 import type { Place } from "../../cluster/places.ts";
 
 /** The test's own namespace, where its clients are. */
@@ -154,16 +155,6 @@ interface Named {
 
 function nameOf({ name, ifname }: Named): string {
   return name ?? ifname ?? "";
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 function ip(...args: readonly string[]): string {

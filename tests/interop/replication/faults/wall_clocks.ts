@@ -4,6 +4,7 @@
  *
  * Source: README of libfaketime 0.9.10, "Using FAKETIME_TIMESTAMP_FILE".
  */
+import { exists } from "../../../../bench/peer/install.ts";
 import { HERE, type Place } from "../../cluster/places.ts";
 
 /** Where Debian's package libfaketime has the variant for programs with threads. */
@@ -56,14 +57,4 @@ export class WallClocks implements Disposable {
 /** Whether this machine has the library. */
 export function hasWallClocks(): boolean {
   return exists(LIBRARY);
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
