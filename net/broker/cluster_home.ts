@@ -11,7 +11,7 @@
  */
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import type { Listener } from "../../partitions/config/broker/listeners.ts";
-import { isUncleanElectionEnabled, resolveMinInsyncReplicas } from "../../partitions/config/topics/topic_configs.ts";
+import { isUncleanElectionEnabled } from "../../partitions/config/topics/topic_configs.ts";
 import { VERSION } from "../../partitions/config/version.ts";
 import {
   atIntervals,
@@ -263,7 +263,8 @@ function advertisedOf({ advertisedListeners, listeners }: BrokerConfig, ports: r
 
 function rulesOf(config: BrokerConfig) {
   return {
-    minIsrOf: (configs: Readonly<Record<string, string>>) => resolveMinInsyncReplicas(configs, config),
+    minIsrOf: (configs: Readonly<Record<string, string>>) =>
+      Number(configs["min.insync.replicas"] ?? config.minInsyncReplicas),
     isUncleanElectionEnabled: (configs: Readonly<Record<string, string>>) => isUncleanElectionEnabled(configs, config),
   };
 }
