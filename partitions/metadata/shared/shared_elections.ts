@@ -7,35 +7,28 @@
 import { type ClusterPartitionRow, storedRow } from "../../cluster/cluster_rows.ts";
 import { wantedElection } from "../../cluster/wanted_election.ts";
 import { errorCode } from "../../../net/protocol/error_codes.ts";
-import { directoryOf } from "../found_directories.ts";
 import { type ElectionOutcomes, refusedElection, type WantedElection } from "../leader_election.ts";
-import { SOME_DIRECTORY } from "../records.ts";
-import { type NextRow, type RowRefusal, type SharedRowUpdatesParts, updateRows } from "./shared_row_updates.ts";
-import type { StateVersions } from "./shared_transactions.ts";
+import {
+  type ActiveBrokers,
+  candidatesOf,
+  type NextRow,
+  type RowRefusal,
+  type SharedRowUpdatesParts,
+  updateRows,
+} from "./shared_row_updates.ts";
 
 /** Makes elections, as `Changes.elect()` says. */
 export function electShared(
   wanted: readonly WantedElection[],
   parts: SharedRowUpdatesParts,
 ): Promise<ElectionOutcomes> {
-  return updateRows(wanted, (states) => {
-    const directories = new Map(parts.brokers.images().map(({ nodeId, directories }) => [nodeId, directories]));
-    return (one, last) => last === undefined ? gone(one) : elect(one, last, { states, directories });
-  }, parts);
+  const decisions = (active: ActiveBrokers) => (one: WantedElection, last: ClusterPartitionRow | undefined) =>
+    last === undefined ? gone(one) : elect(one, last, active);
+  return updateRows(wanted, decisions, parts);
 }
 
-interface Brokers {
-  readonly states: StateVersions;
-  readonly directories: ReadonlyMap<number, readonly string[]>;
-}
-
-function elect({ leader }: WantedElection, last: ClusterPartitionRow, by: Brokers): NextRow | RowRefusal {
-  const isActive = (broker: number) => {
-    const directory = directoryOf(last, broker) ?? SOME_DIRECTORY;
-    return by.states.has(broker) &&
-      (directory === SOME_DIRECTORY || by.directories.get(broker)?.includes(directory) === true);
-  };
-  const next = wantedElection(last, leader, { isActive });
+function elect({ leader }: WantedElection, last: ClusterPartitionRow, active: ActiveBrokers): NextRow | RowRefusal {
+  const next = wantedElection(last, leader, candidatesOf(last, active));
   if (typeof next === "string") return refusedElection(next);
   return { row: storedRow(next, last), chosen: next.leader };
 }

@@ -4,7 +4,7 @@
  * A row is decided upon by cluster/reassignment.ts, and changed as shared_row_updates.ts says. The rest of a reassignment is the leader's: it
  * takes new replicas into the in-sync set, and the change that adds the last one completes it.
  */
-import type { ClusterPartitionRow } from "../../cluster/cluster_rows.ts";
+import { type ClusterPartitionRow, storedRow } from "../../cluster/cluster_rows.ts";
 import { changeRow, type PartitionRow } from "../../cluster/partition_row.ts";
 import { isRefusal, reassignmentChange } from "../../cluster/reassignment.ts";
 import type { BrokerConfig } from "../../config/broker/broker_config.ts";
@@ -20,8 +20,7 @@ import type { StoreLimits } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import { replicaDirectories, type ReplicaDirectoriesParts } from "./replica_directories.ts";
 import type { SharedCommits } from "./shared_commits.ts";
-import { type NextRow, updateRows } from "./shared_row_updates.ts";
-import type { StateVersions } from "./shared_transactions.ts";
+import { type ActiveBrokers, candidatesOf, type NextRow, updateRows } from "./shared_row_updates.ts";
 
 /** What reassignments use. */
 export interface SharedReassignmentsParts extends ReplicaDirectoriesParts {
@@ -42,8 +41,8 @@ export class SharedReassignments {
 
   /** Changes the rows, as `Changes.reassign()` says. */
   reassign(wanted: readonly WantedReassignment[]): Promise<ReassignmentOutcomes> {
-    return updateRows(wanted, (states) => {
-      const by = { states, directories: replicaDirectories(this.#parts) };
+    return updateRows(wanted, (active) => {
+      const by = { active, choose: replicaDirectories(this.#parts) };
       return (one, last) => last === undefined ? gone(one) : this.#change(one, last, by);
     }, this.#parts);
   }
@@ -52,9 +51,9 @@ export class SharedReassignments {
   #change(
     wanted: WantedReassignment,
     last: ClusterPartitionRow,
-    by: {
-      readonly states: StateVersions;
-      readonly directories: (replicas: readonly number[]) => readonly string[];
+    { active, choose }: {
+      readonly active: ActiveBrokers;
+      readonly choose: (replicas: readonly number[]) => readonly string[];
     },
   ): NextRow | ReassignmentResult | null {
     const { config } = this.#parts;
@@ -63,11 +62,10 @@ export class SharedReassignments {
     const change = reassignmentChange(last, wanted.replicas, rules);
     if (isRefusal(change)) return refusedReassignment(change, wanted);
     const minIsr = resolveMinInsyncReplicas(configs, config);
-    const brokers = { isActive: (broker: number) => by.states.has(broker) };
-    const next = changeRow(last, { ...change, minIsr }, brokers);
+    const next = changeRow(last, { ...change, minIsr }, candidatesOf(last, active));
     if (next === null) return null;
-    const isElected = next.leaderEpoch !== last.leaderEpoch && by.states.has(next.leader);
-    return { row: withDirectories(next, last, by.directories), chosen: isElected ? next.leader : null };
+    const isElected = next.leaderEpoch !== last.leaderEpoch && active.states.has(next.leader);
+    return { row: withDirectories(next, last, choose), chosen: isElected ? next.leader : null };
   }
 }
 
@@ -78,12 +76,9 @@ function withDirectories(
   choose: (replicas: readonly number[]) => readonly string[],
 ): ClusterPartitionRow {
   const added = row.replicas.filter((broker) => !last.replicas.includes(broker));
-  const chosen = choose(added);
-  const directories = row.replicas.map((broker) => {
-    const index = last.replicas.indexOf(broker);
-    return (index < 0 ? chosen[added.indexOf(broker)] : last.directories[index]) as string;
-  });
-  return { ...last, ...row, directories };
+  const [stored, chosen] = [storedRow(row, last), choose(added)];
+  const directories = row.replicas.map((broker, index) => chosen[added.indexOf(broker)] ?? stored.directories[index]);
+  return { ...stored, directories: directories as string[] };
 }
 
 function gone({ topic: { name }, partition }: WantedReassignment): ReassignmentResult {

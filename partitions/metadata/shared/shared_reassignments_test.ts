@@ -5,6 +5,7 @@ import { changeRow } from "../../cluster/partition_row.ts";
 import { OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import { ListedDirectories, MemoryStore } from "../controller_testing.ts";
 import { ELSEWHERE, isHere } from "../image.ts";
+import { LOST_DIRECTORY } from "../records.ts";
 import { changeState, directoryId, Plane, type PlaneOptions, register } from "./shared_testing.ts";
 
 const KEYS_MAX = 100;
@@ -127,6 +128,18 @@ Deno.test("a new replica in a log directory that is offline gets another one", a
   assert.deepEqual(await two.reassign("t", { 0: [2, 1] }), ["NONE"]);
   while (place(one).directory === OFFLINE_DIRECTORY) await all();
   assert.deepEqual([row().directories, place(one).directory], [[directoryId(2), online], 1]);
+});
+
+Deno.test("a reassignment makes no replica the leader whose broker has lost the log directory", async () => {
+  const { store, one, two, all, row } = await cluster({ configs: { "unclean.leader.election.enable": "true" } });
+  const directories = [directoryId(3), LOST_DIRECTORY, directoryId(2)];
+  const begun = { replicas: [3, 4, 2], adding: [3], directories, isr: [3], leader: 3 };
+  await register(store, 4);
+  const value = JSON.stringify({ ...row(), ...begun, partitionEpoch: 7 });
+  await store.transact({ set: [{ key: `partitions/${one.shard.topic("t")!.id}/0`, value }] });
+  await all();
+  assert.deepEqual(await two.reassign("t", { 0: null }), ["NONE"]);
+  assert.deepEqual([row().leader, row().isr, row().recovering], [2, [2], true]);
 });
 
 Deno.test("a reassignment is made anew from what others have changed meanwhile, and refused where that forbids it", async () => {

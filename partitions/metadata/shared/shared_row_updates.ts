@@ -9,7 +9,9 @@
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { type ClusterPartitionRow, partitionRowOf } from "../../cluster/cluster_rows.ts";
-import { partitionRowKey } from "../records.ts";
+import type { BrokerView } from "../../cluster/partition_row.ts";
+import { directoryOf } from "../found_directories.ts";
+import { partitionRowKey, SOME_DIRECTORY } from "../records.ts";
 import { ABSENT, type StoreLimits } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { SharedBrokers } from "./shared_brokers.ts";
@@ -53,6 +55,19 @@ export type RowDecision<Wanted> = (
 /** The next row of a partition. */
 export type NextRow = Pick<RowUpdate, "row" | "chosen">;
 
+/** Which brokers are active in this try, and the log directories that each has registered. */
+export interface ActiveBrokers {
+  readonly states: StateVersions;
+  readonly directories: ReadonlyMap<number, readonly string[]>;
+}
+
+/** The brokers that may lead a partition, if its row lets them: active ones that have registered the directory that it names. */
+export function candidatesOf(row: ClusterPartitionRow, { states, directories }: ActiveBrokers): BrokerView {
+  const hasLog = (broker: number, directory = directoryOf(row, broker) ?? SOME_DIRECTORY) =>
+    directory === SOME_DIRECTORY || directories.get(broker)?.includes(directory) === true;
+  return { isActive: (broker) => states.has(broker) && hasLog(broker) };
+}
+
 type Wants<Wanted> = RowUpdate & { readonly wanted: Wanted };
 type Outcomes<Wanted> = Map<Wanted, RowRefusal | null>;
 
@@ -63,7 +78,7 @@ type Outcomes<Wanted> = Map<Wanted, RowRefusal | null>;
  */
 export async function updateRows<Wanted extends AboutPartition>(
   wanted: readonly Wanted[],
-  decisions: (states: StateVersions) => RowDecision<Wanted>,
+  decisions: (active: ActiveBrokers) => RowDecision<Wanted>,
   parts: SharedRowUpdatesParts,
 ): Promise<ReadonlyMap<Wanted, RowRefusal | null>> {
   const outcomes: Outcomes<Wanted> = new Map();
@@ -71,7 +86,8 @@ export async function updateRows<Wanted extends AboutPartition>(
   let left = wanted;
   for (let tries = 0; tries < TRIES_MAX && left.length > 0; tries++) {
     const states = parts.brokers.activeVersions();
-    const updates = decideAll(left, { ...parts, decide: decisions(states), outcomes });
+    const directories = new Map(parts.brokers.images().map((broker) => [broker.nodeId, broker.directories]));
+    const updates = decideAll(left, { ...parts, decide: decisions({ states, directories }), outcomes });
     version = Math.max(version, await commitAll(updates, { ...parts, states, outcomes }));
     left = left.filter((one) => !outcomes.has(one));
   }
