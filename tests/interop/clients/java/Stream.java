@@ -17,6 +17,7 @@ public final class Stream implements Runnable {
   private static final int IN_FLIGHT_MAX = 40;
   private static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
   private static final byte[] NOISE = noise();
+  private static final int BLANKS = 200;
 
   private static volatile boolean stopped;
 
@@ -79,8 +80,9 @@ public final class Stream implements Runnable {
   private static byte[] value(int number) {
     int length = number % 400 == 200 ? 120_000 : number % 50 * 20;
     byte[] head = (number + " ").getBytes(StandardCharsets.UTF_8);
-    byte[] value = Arrays.copyOf(head, head.length + length);
+    byte[] value = Arrays.copyOf(head, head.length + length + BLANKS);
     System.arraycopy(NOISE, number % 1000, value, head.length, length);
+    Arrays.fill(value, head.length + length, value.length, (byte) ' ');
     return value;
   }
 
