@@ -131,7 +131,10 @@ export class LedReplicas implements LeaderSurroundings {
 
   mayGiveUp(topicId: string, partition: number): boolean {
     const nowMs = this.nowMs();
-    for (const [key, atMs] of this.#givenUpMs) if (nowMs - atMs >= GIVE_UP_PAUSE_MS) this.#givenUpMs.delete(key);
+    for (const [key, atMs] of this.#givenUpMs) { // in the order of time
+      if (nowMs - atMs < GIVE_UP_PAUSE_MS) break;
+      this.#givenUpMs.delete(key);
+    }
     const key = `${topicId}/${partition}`;
     if (this.#givenUpMs.has(key)) return false;
     this.#givenUpMs.set(key, nowMs);

@@ -4,6 +4,7 @@
  */
 import { type Clock, producerId, toOffset } from "../../storage/mod.ts";
 import {
+  type AppendedBytes,
   type AppendOutcome,
   type ReadOutcome,
   type ReadRequest,
@@ -21,14 +22,7 @@ import { type ProducedBatch, QueuedAppend } from "./appends/queued_append.ts";
 const ACKS_ALL = -1;
 
 /** A batch with what its request says about it. */
-export interface ArrivedBatch extends ProducedBatch {
-  readonly acks: number;
-  /**
-   * Whether a batch of its producer was refused before it on its connection. A log that does not know the producer must not begin with it.
-   * One that knows it checks the sequence: the refused batch may have been a repeated one, which the log has.
-   */
-  readonly isAhead: boolean;
-}
+type ArrivedBatch = ProducedBatch & Required<AppendedBytes>;
 
 /** An append that waits in the queue of its partition. */
 export interface WaitingAppend {

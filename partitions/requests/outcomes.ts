@@ -15,7 +15,10 @@ export interface AppendedBytes {
   readonly start: number;
   readonly length: number;
   readonly acks: number;
-  /** Whether a batch of its producer was refused before it on its connection; false by default. */
+  /**
+   * Whether a batch of its producer was refused before it on its connection; false by default. A log that does not know the producer must
+   * not begin with it. One that knows it checks the sequence: the refused batch may have been a repeated one, which the log has.
+   */
   readonly isAhead?: boolean;
 }
 

@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { waitFor } from "../../../bench/peer/processes.ts";
 import { errorCode, errorName } from "../../../net/protocol/error_codes.ts";
 import type { MetadataResponsePartition } from "../../../net/protocol/messages/03_metadata.ts";
-import { createTopicsRequest, createTopicsResponse } from "../../../net/protocol/messages/19_create_topics.ts";
 import { deleteTopicsRequest, deleteTopicsResponse } from "../../../net/protocol/messages/20_delete_topics.ts";
 import { initProducerIdRequest, initProducerIdResponse } from "../../../net/protocol/messages/22_init_producer_id.ts";
 import {
@@ -18,6 +17,7 @@ import {
   listPartitionReassignmentsResponse,
 } from "../../../net/protocol/messages/46_list_partition_reassignments.ts";
 import { KafkaClient } from "../../kafka_client.ts";
+import { createReplicated } from "../../replicated_topics.ts";
 import { History } from "../replication/history.ts";
 import { findingsOf } from "../replication/history_check.ts";
 import { readReplica } from "../replication/replica_logs.ts";
@@ -50,7 +50,7 @@ export class MovingTopic implements AsyncDisposable {
     this.#partitions = partitions;
   }
 
-  /** Creates it. @param replicas by partition */
+  /** Creates it. @param replicas by partition: of one replication factor */
   static async create(
     rig: ClusterRig,
     name: string,
@@ -58,13 +58,7 @@ export class MovingTopic implements AsyncDisposable {
     configs: Readonly<Record<string, string>> = {},
   ): Promise<MovingTopic> {
     using client = await KafkaClient.connect(rig.nodes[0] as ClusterNode);
-    // A request has partitions of one replication factor.
-    const assignments = replicas.map((brokerIds, partitionIndex) => ({ partitionIndex, brokerIds: [...brokerIds] }));
-    const entries = Object.entries(configs).map(([config, value]) => ({ name: config, value }));
-    const topics = [{ name, numPartitions: -1, replicationFactor: -1, assignments, configs: entries }];
-    const of = { apiVersion: 7, value: { topics, timeoutMs: TIMEOUT_MS } };
-    const { topics: [created] } = await client.call(createTopicsRequest, createTopicsResponse, of);
-    assert.equal(created?.errorCode, errorCode.NONE, created?.errorMessage ?? "");
+    await createReplicated(client, name, replicas, configs);
     return new MovingTopic(rig, name, replicas.length);
   }
 
@@ -201,7 +195,7 @@ export class MovingTopic implements AsyncDisposable {
       this.#producers.map((_, partition) => readReplica(nodeId, { dataDir, topic: this.name, partition }))
     );
     assert.ok(this.#history.acknowledged.length > 0);
-    assert.deepEqual(findingsOf({ ...pick(this.#history), replicas }), []);
+    assert.deepEqual(findingsOf({ ...this.#history, replicas }), []);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -214,10 +208,6 @@ export class MovingTopic implements AsyncDisposable {
   get #runningNodes(): readonly ClusterNode[] {
     return this.#rig.nodes.filter(({ isRunning }) => isRunning);
   }
-}
-
-function pick({ acknowledged, reads, watermarks, leaders, oddities }: History) {
-  return { acknowledged, reads, watermarks, leaders, oddities };
 }
 
 function newProducerId(node: ClusterNode): Promise<number> {

@@ -193,8 +193,7 @@ export class ReplicationRig implements AsyncDisposable {
     const replicas = nodes.flatMap(({ nodeId, dataDir }) =>
       this.#producers.map((_, partition) => readReplica(nodeId, { dataDir, topic, partition }))
     );
-    const { acknowledged, reads, watermarks, leaders, oddities } = history;
-    return { acknowledged, reads, watermarks, leaders, oddities, replicas };
+    return { ...history, replicas };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
