@@ -76,11 +76,6 @@ export class ApacheKafkaNode {
   async kill(): Promise<void> {
     await this.process.kill();
   }
-
-  /** Stops it in order. @returns its exit code */
-  stop(): Promise<number> {
-    return this.process.stop(60_000);
-  }
 }
 
 /** The cluster; disposal ends it. */

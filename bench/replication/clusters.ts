@@ -8,12 +8,10 @@ export interface ClusterBroker {
   readonly nodeId: number;
   readonly port: number;
   readonly process: RunningProcess;
-  kill(): Promise<void>;
 }
 
 /** A cluster. Disposal ends its processes. */
 export interface Cluster extends AsyncDisposable {
-  readonly name: string;
   /** For people and tables. */
   readonly title: string;
   /** In the order of their ids, which begin with 1. */
@@ -41,7 +39,6 @@ export const OWN_SESSIONS = { "broker.session.timeout.ms": "700", "broker.heartb
 export async function startKafka(directory: string): Promise<Cluster> {
   const cluster = await ApacheKafkaCluster.start({ directory, properties: SHARED_PROPERTIES });
   return {
-    name: "kafka",
     title: "Apache Kafka",
     nodes: cluster.nodes,
     storePids: [],
@@ -63,7 +60,6 @@ export async function startBarnabas(
   const { etcdMembers = 1, sessions = OWN_SESSIONS } = options;
   const rig = await ClusterRig.start({ directory, etcdMembers, overrides: { ...SHARED_PROPERTIES, ...sessions } });
   return {
-    name: "barnabas",
     title: "Barnabas",
     nodes: rig.nodes,
     get storePids() {

@@ -22,11 +22,6 @@ export class LocalServer implements AsyncDisposable {
     return connection;
   }
 
-  /** Connections that are open now, those to other ports too. */
-  get openCount(): number {
-    return this.#open.size;
-  }
-
   /** Ends a connection; idempotent. */
   close(connection: Deno.TcpConn): void {
     if (!this.#open.delete(connection)) return;

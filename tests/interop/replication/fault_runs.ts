@@ -45,7 +45,6 @@ export async function runFaults(context: Deno.TestContext, run: FaultRun): Promi
       shards: run.shards,
       ...run.network,
       overrides: {
-        ...run.overrides,
         "broker.session.timeout.ms": String(sessionMs),
         "broker.heartbeat.interval.ms": String(heartbeatMs),
         "offsets.topic.num.partitions": "3",

@@ -23,10 +23,10 @@ export interface RigOptions {
   readonly sessionMs: number;
   /** -1 by default. */
   readonly acks?: -1 | 1;
-  /** 6 by default: two for each broker. */
-  readonly partitions?: number;
 }
 
+/** Two for each broker. */
+const PARTITIONS = 6;
 /** All replicas are in sync again at the latest so long after a fault, on a loaded machine. */
 const RECOVERY_MS = 90_000;
 /** Small segments: each log has several. */
@@ -90,14 +90,14 @@ export class ReplicationRig implements AsyncDisposable {
 
   /** Creates the topic in a cluster that runs, and begins the load. @returns when every partition has acknowledged a write */
   static async start(options: RigOptions): Promise<ReplicationRig> {
-    const { cluster, acks = -1, partitions = 6 } = options;
-    const topic = { name: TOPIC, numPartitions: partitions, configs: TOPIC_CONFIGS };
+    const { cluster, acks = -1 } = options;
+    const topic = { name: TOPIC, numPartitions: PARTITIONS, configs: TOPIC_CONFIGS };
     await createTopic(cluster.nodes[0] as RigNode, topic);
     const history = new History();
-    const view = new TopicView(cluster.nodes, history, { topic: TOPIC, partitions });
+    const view = new TopicView(cluster.nodes, history, { topic: TOPIC, partitions: PARTITIONS });
     const producers: WireProducer[] = [];
     const readers: WireReader[] = [];
-    for (let partition = 0; partition < partitions; partition++) {
+    for (let partition = 0; partition < PARTITIONS; partition++) {
       const producerId = await newProducerId(cluster.nodes[partition % cluster.nodes.length] as RigNode);
       producers.push(new WireProducer(view, history, { partition, acks, producerId }));
       readers.push(new WireReader(view, history, partition));

@@ -102,11 +102,6 @@ export class Links implements Wiring, AsyncDisposable {
     this.#faults.clear();
   }
 
-  /** Connections through the relays now, both halves of each. */
-  get openConnections(): number {
-    return this.#relays.reduce((count, { openCount }) => count + openCount, 0);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     for (const server of this.#relays) await server[Symbol.asyncDispose]();
   }

@@ -19,7 +19,6 @@ const UNDISTURBED_MS = 5000;
 /** What a cut is made of. */
 interface Cut {
   readonly network: NamespaceNetwork;
-  readonly rig: ReplicationRig;
   /** The broker that the fault is about. */
   readonly node: RigNode;
   /** Names of the other brokers. */
@@ -171,7 +170,7 @@ async function begin(
   };
   const node = chosen[on]();
   const others = nodes.filter((other) => other !== node).map(nameOf);
-  cut({ network, rig, node, others, etcd: etcd?.members.map(({ name }) => name) ?? [] });
+  cut({ network, node, others, etcd: etcd?.members.map(({ name }) => name) ?? [] });
   return {
     what: `broker ${node.nodeId}${node === controller ? ", the controller" : ""}`,
     writes: writes(rig, lagMs),
