@@ -98,7 +98,10 @@ export function configEntry(
   };
 }
 
-/** The values set in the properties, then the defaults, each in the order of `names`. */
+/**
+ * The values set in the properties, then the defaults, each in the order of `names`, from the first value of `names[0]` on: Kafka shows none
+ * of a setting whose own name has neither (ConfigHelper.configSynonyms).
+ */
 export function brokerSynonyms(names: string[], properties: BrokerProperties): ConfigSynonymEntry[] {
   const set = names.map((name) => ({ name, value: properties[name] ?? null, source: configSources.staticBroker }));
   const defaults = names.map((name) => ({
@@ -106,7 +109,9 @@ export function brokerSynonyms(names: string[], properties: BrokerProperties): C
     value: brokerDefinitions.get(name)?.defaultText ?? null,
     source: configSources.default,
   }));
-  return [...set, ...defaults].filter(({ value }) => value !== null);
+  const all = [...set, ...defaults].filter(({ value }) => value !== null);
+  const from = all.findIndex(({ name }) => name === names[0]);
+  return from < 0 ? [] : all.slice(from);
 }
 
 function parseChecked(definition: ConfigDefinition, text: string): { value: ConfigValue; text: string } {

@@ -69,10 +69,12 @@ export function describeGroupConfigs(
 ): ConfigEntry[] {
   const entries = describeResource(groupDefinitions.values(), configs, { properties, source: configSources.group });
   return entries.map((entry) => {
-    // A setting that inherits from no broker setting has its default as the last synonym.
-    const { synonyms = [], defaultText = null } = groupDefinitions.get(entry.name) ?? {};
+    // A setting that inherits from no broker setting has its default as the last synonym. Kafka's numbers inherit from settings of share
+    // and streams groups that this broker does not have (GroupConfig.brokerSynonym).
+    const { synonyms = [], defaultText = null, type } = groupDefinitions.get(entry.name) ?? {};
     if (synonyms.length > 0 || defaultText === null) return entry;
-    const inherited = { name: entry.name, value: defaultText, source: configSources.default };
+    const name = type === "INT" ? `group.${entry.name}` : entry.name;
+    const inherited = { name, value: defaultText, source: configSources.default };
     return { ...entry, synonyms: [...entry.synonyms, inherited] };
   });
 }

@@ -309,7 +309,7 @@ Deno.test("resolveMinInsyncReplicas() prefers the topic's value to the broker's"
 });
 
 Deno.test("describeTopicConfigs() shows each value's source and its synonyms", () => {
-  const settings = { "log.retention.hours": "2" };
+  const settings = { "log.retention.ms": "7", "log.retention.hours": "2" };
   assert.deepEqual(described("retention.ms", { "retention.ms": " 5 " }, settings), {
     name: "retention.ms",
     value: "5",
@@ -318,6 +318,7 @@ Deno.test("describeTopicConfigs() shows each value's source and its synonyms", (
     isSensitive: false,
     synonyms: [
       { name: "retention.ms", value: "5", source: 1 },
+      { name: "log.retention.ms", value: "7", source: 4 },
       { name: "log.retention.hours", value: "2", source: 4 },
       { name: "log.retention.hours", value: "168", source: 5 },
     ],
@@ -325,7 +326,10 @@ Deno.test("describeTopicConfigs() shows each value's source and its synonyms", (
     documentation: "Age beyond which the oldest segments go; -1 is no limit.",
   });
   const inherited = described("retention.ms", {}, settings);
-  assert.deepEqual([inherited.value, inherited.source], ["7200000", 4]);
+  assert.deepEqual([inherited.value, inherited.source], ["7", 4]);
+  // Recorded from Apache Kafka: without log.retention.ms none of its family is a synonym (tests/golden/tools/configs.txt).
+  const inHours = described("retention.ms", {}, { "log.retention.hours": "2" });
+  assert.deepEqual([inHours.value, inHours.source, inHours.synonyms], ["7200000", 5, []]);
   const byDefault = described("retention.ms", {});
   assert.deepEqual([byDefault.value, byDefault.source], ["604800000", 5]);
 });
