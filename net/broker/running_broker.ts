@@ -10,6 +10,7 @@ import {
   notClosedCleanly,
   type TurnTimes,
 } from "../../partitions/control.ts";
+import { firstNames } from "../../storage/base/first_names.ts";
 import type { Acceptor } from "../accept/acceptor.ts";
 import { bootstrapServers } from "../accept/listening.ts";
 import { runFailure } from "../shards/broker_failures.ts";
@@ -18,9 +19,6 @@ import type { ShardPool } from "../shards/shard_pool.ts";
 import type { Broker } from "./broker.ts";
 import type { MetadataHome } from "./metadata_home.ts";
 import { complain, warn } from "./operator_log.ts";
-
-/** Most partitions that a warning names. */
-const NAMED_MAX = 5;
 
 /** The parts of a running broker. `resources` disposes of everything in the reverse order of its creation. */
 export interface BrokerParts {
@@ -121,14 +119,8 @@ export class RunningBroker implements Broker {
       if (!pool.isClean || !isOnline || refusals.has(directory)) continue;
       const unclosed = notClosedCleanly(controller.image, pool.watermarks, directory);
       if (unclosed.length === 0) directories.markClean(directory, home.brokerEpoch);
-      else warn(`The next start checks all logs in ${path}, because some were not open: ${firstOf(unclosed)}`);
+      else warn(`The next start checks all logs in ${path}, because some were not open: ${firstNames(unclosed)}`);
     }
     for (const [, refusal] of refusals) throw refusal;
   }
-}
-
-/** The first names of a list. */
-function firstOf(names: readonly string[]): string {
-  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
-  return names.slice(0, NAMED_MAX).join(", ") + more;
 }

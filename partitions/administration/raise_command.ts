@@ -6,6 +6,7 @@
  * Exit codes: 0 every partition has as many replicas · 1 one has not, or no broker answers. What is under way goes on when the command ends.
  * The same command continues, because partitions that have enough replicas, or will have, are left alone.
  */
+import { firstNames } from "../../storage/base/first_names.ts";
 import { errorCode, errorName } from "../../net/protocol/error_codes.ts";
 import { metadataRequest, metadataResponse } from "../../net/protocol/messages/03_metadata.ts";
 import {
@@ -39,8 +40,6 @@ const PROGRESS_MS = 1000;
 const STALLED_MS = 30_000;
 /** A reassignment has ended when so many answers in a row do not name it: the next broker that is asked may hear of it a moment later. */
 const ABSENT_MIN = 2;
-/** Most partitions that a sentence names. */
-const NAMED_MAX = 5;
 const TIMEOUT_MS = 30_000;
 
 // Versions that every broker since Kafka 2.8 has.
@@ -115,7 +114,7 @@ class Raise {
     if (missing.length > 0) {
       this.#terminal.explain(
         `barnabas: fewer than ${replicationFactor} replicas have ${
-          listOf(missing.map(nameOf))
+          firstNames(missing.map(nameOf))
         }: their reassignment was cancelled, or they were deleted`,
       );
     }
@@ -129,7 +128,7 @@ class Raise {
     const { replicationFactor, topics } = this.#options;
     const known = new Set(partitions.map(({ topic }) => topic));
     const unknown = (topics ?? []).filter((topic) => !known.has(topic));
-    if (unknown.length > 0) throw new RaiseError(`The cluster has no topic ${unknown.slice(0, NAMED_MAX).join(", ")}`);
+    if (unknown.length > 0) throw new RaiseError(`The cluster has no topic ${firstNames(unknown)}`);
     if (brokers.length >= replicationFactor) return;
     throw new RaiseError(
       `${replicationFactor} replicas need as many brokers, and ${brokers.length} of the cluster's are active: start more brokers first`,
@@ -237,7 +236,7 @@ class Raise {
   #progress(total: number, { waiting, underWay }: { waiting: number; underWay: readonly string[] }): void {
     const nowMs = this.#time.clock.monotonicMs();
     if (nowMs - this.#saidMs < PROGRESS_MS || underWay.length === 0) return;
-    const line = `${total - waiting - underWay.length} of ${total} done; under way: ${listOf(underWay)}`;
+    const line = `${total - waiting - underWay.length} of ${total} done; under way: ${firstNames(underWay)}`;
     if (line !== this.#last) {
       this.#say(line);
       this.#saidMs = this.#changedMs = nowMs;
@@ -262,11 +261,6 @@ function expectNone(name: string, answer: { readonly errorCode: number; readonly
 
 function nameOf({ topic, partition }: Pick<ListedPartition, "topic" | "partition">): string {
   return `${topic}-${partition}`;
-}
-
-function listOf(names: readonly string[]): string {
-  const some = names.slice(0, NAMED_MAX).join(", ");
-  return names.length > NAMED_MAX ? `${some} and ${names.length - NAMED_MAX} more` : some;
 }
 
 function count({ length }: readonly unknown[]): string {

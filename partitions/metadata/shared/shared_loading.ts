@@ -19,6 +19,7 @@
  * Leader epochs stay as they are: in a cluster only elections begin a leadership. Nothing is adopted.
  * Source: Kafka's LogManager (isStrayReplica, loadLog), BrokerLifecycleManager (KIP-858).
  */
+import { firstNames } from "../../../storage/base/first_names.ts";
 import { type ClusterPartitionRow, partitionRowOf } from "../../cluster/cluster_rows.ts";
 import { DirectoryPlacement } from "../../placement/directory_placement.ts";
 import type { FoundDirectory, PartitionDirectories, PartitionIdentity } from "../adoption.ts";
@@ -54,8 +55,6 @@ export interface ComparedDirectories {
 
 /** Directories read at a time. */
 const IDENTIFIED_AT_ONCE = 64;
-/** Most partitions that a sentence names. */
-const NAMED_MAX = 5;
 /** How often a row is corrected, because others have changed it meanwhile. */
 const TRIES_MAX = 10;
 
@@ -162,7 +161,7 @@ export async function compareDirectories(
 /** The sentence about partitions whose log directory this broker does not have. */
 function lostDirectory(id: string, names: readonly string[]): string {
   return `${
-    some(names)
+    firstNames(names)
   }: offline, because the log directory with directory.id ${id}, which has their records, is not one of ` +
     "this broker's. What other brokers have is fetched from them. For the rest, bring it back (--data, log.dirs) and start the " +
     "broker again, or delete the topics";
@@ -171,14 +170,9 @@ function lostDirectory(id: string, names: readonly string[]): string {
 /** The sentence about partitions of which other brokers have replicas, too. */
 function lostLogs(names: readonly string[]): string {
   return `${
-    some(names)
+    firstNames(names)
   }: this broker has lost their logs, and fetches them again from their leaders. Where there is none, bring ` +
     "the directories back and start the broker again, or delete the topics";
-}
-
-function some(names: readonly string[]): string {
-  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
-  return `${names.slice(0, NAMED_MAX).join(", ")}${more}`;
 }
 
 /** Removes what the store says to remove, and renames what it does not know. */

@@ -13,6 +13,7 @@
  * Always: a lost change reaches listeners in the order of the store, with what came after it, because the whole store is read at one moment
  * and watched from there. To read single keys would be cheaper, but would tell listeners of them before older changes that are under way.
  */
+import { firstNames } from "../../../storage/base/first_names.ts";
 import { systemTimers, type Timers } from "../../directory/checkpoint_writer.ts";
 import { type KeyVersions, MetadataStoreError, type VersionsReader } from "./store.ts";
 import type { StoreFollower } from "./store_follower.ts";
@@ -21,8 +22,6 @@ import type { StoreFollower } from "./store_follower.ts";
 export const ANTI_ENTROPY_INTERVAL_MS = 60_000;
 /** By how much of it the intervals of brokers differ, so that they do not read all at once. */
 const SPREAD = 0.1;
-/** Most keys that the sentence names. */
-const NAMED_MAX = 3;
 
 /** What is compared. */
 export interface AntiEntropyParts {
@@ -116,10 +115,8 @@ export class AntiEntropy implements Disposable {
 
   #note(lost: readonly string[]): void {
     this.#counts.lost += lost.length;
-    const more = lost.length > NAMED_MAX ? ` and ${lost.length - NAMED_MAX} more` : "";
-    const names = lost.slice(0, NAMED_MAX).join(", ") + more;
     this.#parts.report(
-      `The watch of etcd has not told of every change, so all metadata were read anew; it missed ${names}`,
+      `The watch of etcd has not told of every change, so all metadata were read anew; it missed ${firstNames(lost)}`,
     );
   }
 }
