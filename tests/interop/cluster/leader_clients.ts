@@ -95,7 +95,7 @@ export class LeaderClients implements Disposable {
   }
 }
 
-/** One of the brokers that run, another one each time. */
+/** Any of the brokers that run. */
 export function runningOf(rig: ClusterRig): ClusterNode {
   const running = rig.nodes.filter(({ isRunning }) => isRunning);
   const node = running[Math.floor(Math.random() * running.length)];

@@ -129,3 +129,28 @@ export class TopicView {
     this.#moved[partition] = Promise.withResolvers();
   }
 }
+
+/** Connections to the leaders of a partition, one to each broker. */
+export class LeaderLinks implements Disposable {
+  readonly #view: TopicView;
+  readonly #partition: number;
+  readonly #links = new Map<number, Link>();
+
+  constructor(view: TopicView, partition: number) {
+    this.#view = view;
+    this.#partition = partition;
+  }
+
+  /** To the leader; undefined while there is none. */
+  current(): Link | undefined {
+    const node = this.#view.leaderOf(this.#partition);
+    if (node === null) return undefined;
+    const link = this.#links.get(node.nodeId) ?? new Link(node);
+    this.#links.set(node.nodeId, link);
+    return link;
+  }
+
+  [Symbol.dispose](): void {
+    for (const link of this.#links.values()) link[Symbol.dispose]();
+  }
+}

@@ -6,8 +6,7 @@ import { wireBatch } from "../../../bench/peer/wire_bytes.ts";
 import { errorCode, errorName } from "../../../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../../../net/protocol/messages/00_produce.ts";
 import type { History } from "./history.ts";
-import { Link } from "./replicated_cluster.ts";
-import type { TopicView } from "./topic_view.ts";
+import { LeaderLinks, type TopicView } from "./topic_view.ts";
 
 /** How a producer writes. */
 export interface WireProducerOptions {
@@ -48,7 +47,7 @@ export class WireProducer {
   readonly #view: TopicView;
   readonly #history: History;
   readonly #options: WireProducerOptions;
-  readonly #links = new Map<number, Link>();
+  readonly #links: LeaderLinks;
   #sequence = 0;
   #isStopped = false;
   #isGivenUp = false;
@@ -57,6 +56,7 @@ export class WireProducer {
     this.#view = view;
     this.#history = history;
     this.#options = options;
+    this.#links = new LeaderLinks(view, options.partition);
   }
 
   /** Lets it end after the batch that it is about to have acknowledged. */
@@ -86,7 +86,7 @@ export class WireProducer {
       }
       await new Promise((resolve) => setTimeout(resolve, PACE_MS));
     }
-    for (const link of this.#links.values()) link[Symbol.dispose]();
+    this.#links[Symbol.dispose]();
   }
 
   /** @returns the base offset, -1 for one that is not known any more, null when the outcome stays unknown */
@@ -100,7 +100,7 @@ export class WireProducer {
     const topicData = [{ name: this.#view.topic, partitionData: [{ index: partition, records }] }];
     const value = { transactionalId: null, acks, timeoutMs: ANSWER_MS, topicData };
     for (;;) {
-      const answer = await this.#link()?.ask(
+      const answer = await this.#links.current()?.ask(
         (client) => client.call(produceRequest, produceResponse, { apiVersion: PRODUCE_VERSION, value }),
         // What the leader alone acknowledges counts whenever it comes: also when it has been paused, and another one leads.
         isIdempotent ? { withinMs: ANSWER_MS * 2, unless: this.#view.moved(partition) } : { withinMs: LATE_MS },
@@ -117,13 +117,5 @@ export class WireProducer {
       await this.#view.refreshed();
       if (!isIdempotent || this.#isGivenUp) return null;
     }
-  }
-
-  #link(): Link | undefined {
-    const node = this.#view.leaderOf(this.#options.partition);
-    if (node === null) return undefined;
-    const link = this.#links.get(node.nodeId) ?? new Link(node);
-    this.#links.set(node.nodeId, link);
-    return link;
   }
 }

@@ -6,8 +6,7 @@ import { errorCode, errorName } from "../../../net/protocol/error_codes.ts";
 import { fetchRequest, fetchResponse } from "../../../net/protocol/messages/01_fetch.ts";
 import type { History } from "./history.ts";
 import { nameOf } from "./replica_logs.ts";
-import { Link } from "./replicated_cluster.ts";
-import type { TopicView } from "./topic_view.ts";
+import { LeaderLinks, type TopicView } from "./topic_view.ts";
 
 /** The last version that names topics. */
 const FETCH_VERSION = 12;
@@ -37,7 +36,7 @@ export class WireReader {
   readonly #view: TopicView;
   readonly #history: History;
   readonly #partition: number;
-  readonly #links = new Map<number, Link>();
+  readonly #links: LeaderLinks;
   #isStopped = false;
   #lastOddity = "";
 
@@ -45,6 +44,7 @@ export class WireReader {
     this.#view = view;
     this.#history = history;
     this.#partition = partition;
+    this.#links = new LeaderLinks(view, partition);
   }
 
   /** Lets it end. */
@@ -66,7 +66,7 @@ export class WireReader {
       }
       await this.#view.refreshed();
     }
-    for (const link of this.#links.values()) link[Symbol.dispose]();
+    this.#links[Symbol.dispose]();
   }
 
   async #fetch(currentLeaderEpoch: number): Promise<number> {
@@ -78,7 +78,7 @@ export class WireReader {
       maxBytes: BYTES_MAX,
       topics: [{ topic: this.#view.topic, partitions }],
     };
-    const answer = await this.#link()?.ask(async (client) => {
+    const answer = await this.#links.current()?.ask(async (client) => {
       await client.send(fetchRequest, FETCH_VERSION, value);
       return await client.receive(fetchResponse, FETCH_VERSION);
     }, { withinMs: ANSWER_MS, unless: this.#view.moved(partition) }) ?? null;
@@ -110,13 +110,5 @@ export class WireReader {
     if (text === this.#lastOddity) return;
     this.#lastOddity = text;
     this.#history.oddities.push(`reader of partition ${this.#partition}: ${text}`);
-  }
-
-  #link(): Link | undefined {
-    const node = this.#view.leaderOf(this.#partition);
-    if (node === null) return undefined;
-    const link = this.#links.get(node.nodeId) ?? new Link(node);
-    this.#links.set(node.nodeId, link);
-    return link;
   }
 }

@@ -64,13 +64,13 @@ function failing(role: "leader" | "follower", call: string, lagMs: number): Faul
 }
 
 /** A broker is killed, and its files are others when it starts again. */
-function damaged(name: string, damage: (parts: { directory: string; node: RigNode; random: Random }) => void): Fault {
+function damaged(name: string, damage: (parts: { node: RigNode; topic: string; random: Random }) => void): Fault {
   return {
     name,
     async apply(rig, random) {
       const node = random.pick(rig.cluster.nodes);
       await node.kill();
-      damage({ directory: `${node.dataDir}/${rig.topic}-`, node, random });
+      damage({ node, topic: rig.topic, random });
       return {
         what: `broker ${node.nodeId}`,
         writes: { resumeWithinMs: SLACK_MS },
@@ -82,9 +82,8 @@ function damaged(name: string, damage: (parts: { directory: string; node: RigNod
 }
 
 /** The last segment of each partition. */
-function lastSegments({ node, directory }: { node: RigNode; directory: string }): string[] {
-  const prefix = directory.slice(node.dataDir.length + 1);
-  return [...Deno.readDirSync(node.dataDir)].filter(({ name }) => name.startsWith(prefix)).map(({ name }) => {
+function lastSegments({ node, topic }: { node: RigNode; topic: string }): string[] {
+  return [...Deno.readDirSync(node.dataDir)].filter(({ name }) => name.startsWith(`${topic}-`)).map(({ name }) => {
     const path = `${node.dataDir}/${name}`;
     const segments = [...Deno.readDirSync(path)].map((file) => file.name).filter((file) => file.endsWith(".log"))
       .sort();

@@ -24,7 +24,6 @@ const LASTS_MS = 2500;
  * @param fetchMs `replica.socket.timeout.ms`: after it a follower gives a connection up
  */
 export function linkFaults(links: Links, fetchMs: number): Fault[] {
-  const slow = { kind: "slow", delayMs: DELAY_MS } as const;
   const begun = (what: string, writes: AppliedFault["writes"]): AppliedFault => ({
     what,
     writes,
@@ -37,7 +36,7 @@ export function linkFaults(links: Links, fetchMs: number): Fault[] {
       name: "what brokers send each other takes 200 ms longer",
       apply(rig) {
         const names = rig.cluster.nodes.map(nameOf);
-        for (const name of names) links.setAll(name, names, slow);
+        for (const name of names) links.slow(name, names, DELAY_MS);
         return Promise.resolve(begun("all brokers", { resumeWithinMs: SLOW_WRITE_MS }));
       },
     },
@@ -45,7 +44,7 @@ export function linkFaults(links: Links, fetchMs: number): Fault[] {
       name: "what one broker sends to and gets from the others takes 200 ms longer",
       apply(rig, random) {
         const node = random.pick(rig.cluster.nodes);
-        links.setAll(nameOf(node), rig.cluster.nodes.map(nameOf), slow);
+        links.slow(nameOf(node), rig.cluster.nodes.map(nameOf), DELAY_MS);
         return Promise.resolve(begun(`broker ${node.nodeId}`, { resumeWithinMs: SLOW_WRITE_MS }));
       },
     },
@@ -74,7 +73,7 @@ export function linkFaults(links: Links, fetchMs: number): Fault[] {
   }
 }
 
-/** Of ten requests to etcd, some meet a fault. @param proxies in front of its members */
+/** Half of the requests to etcd meet a fault, but for watches. @param proxies in front of its members */
 export function etcdAnswerFaults(proxies: EtcdProxies): Fault[] {
   const kinds: [name: string, faults: readonly EtcdFault[]][] = [
     ["late", ["late-answer", "late-request", "late-repeat"]],

@@ -1,26 +1,15 @@
 /**
- * Links between the brokers of a cluster, and from each of them to etcd, which can be slow, lossy or half open, one direction at a time. A
- * relay on 127.0.0.1 is in front of each broker's listener for the others, and of etcd for each broker; clients connect directly. So it
- * needs no rights. Main isolate of a test.
+ * Links between the brokers of a cluster, which can be slow or half open, one direction at a time. A relay on 127.0.0.1 is in front of each
+ * broker's listener for the others; clients connect directly. So it needs no rights. Main isolate of a test.
  *
  * ```
- *   broker-1 ──► relay of broker-2 ──► broker-2 (INTERNAL)     broker-1 ──► relay of broker-1 to m0 ──► m0
+ *   broker-1 ──► relay of broker-2 ──► broker-2 (INTERNAL)
  * ```
  */
 import { freePort } from "../../../../bench/peer/processes.ts";
 import type { ClusterNode, Wiring } from "../../cluster/cluster_rig.ts";
 import { LocalServer } from "../../etcd/local_server.ts";
 import { processOf } from "../../etcd/peer_relay.ts";
-
-/** All members of etcd. */
-export const ETCD = "etcd";
-
-/** What becomes of bytes on their way in one direction. */
-export type LinkFault =
-  /** They are lost, also those of new connections. A connection that has lost some ends when the fault does. */
-  | { readonly kind: "lossy" }
-  /** They arrive so much later. */
-  | { readonly kind: "slow"; readonly delayMs: number };
 
 /** A direction. */
 interface Way {
@@ -33,12 +22,12 @@ const WAITING_MAX = 256;
 const CHUNK_BYTES = 64 * 1024;
 
 /** The links. Disposal ends the relays. */
-export class Links implements Wiring, AsyncDisposable {
+export class Links implements Pick<Wiring, "listen">, AsyncDisposable {
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #relays: LocalServer[] = [];
-  readonly #faults = new Map<string, LinkFault>();
+  /** By direction: how much later bytes arrive. */
+  readonly #delaysMs = new Map<string, number>();
   readonly #internal = new Map<string, { readonly port: number; readonly relay: number }>();
-  readonly #etcd = new Map<string, string>();
   /** By direction: connections up to this one are forgotten. */
   readonly #forgotten = new Map<string, number>();
   #connections = 0;
@@ -50,7 +39,7 @@ export class Links implements Wiring, AsyncDisposable {
     let internal = this.#internal.get(name);
     if (internal === undefined) {
       const port = freePort();
-      internal = { port, relay: this.#relayTo({ to: name, port }, (client, relay) => this.#senderOf(client, relay)) };
+      internal = { port, relay: this.#relayTo(name, port) };
       this.#internal.set(name, internal);
     }
     const clients = `PLAINTEXT://127.0.0.1:${node.port}`;
@@ -63,64 +52,42 @@ export class Links implements Wiring, AsyncDisposable {
     return Object.entries(settings).flatMap(([name, value]) => ["--override", `${name}=${value}`]);
   }
 
-  /** The relays of a broker to etcd. */
-  etcdOf(node: ClusterNode, urls: readonly string[]): readonly string[] {
-    const name = `broker-${node.nodeId}`;
-    return urls.map((url) => {
-      const key = `${name} ${url}`;
-      const known = this.#etcd.get(key);
-      if (known !== undefined) return known;
-      const relay = `http://127.0.0.1:${this.#relayTo({ to: ETCD, port: Number(new URL(url).port) }, () => name)}`;
-      this.#etcd.set(key, relay);
-      return relay;
-    });
-  }
-
-  /** Begins a fault of one direction. @param to "broker-2" or `ETCD` */
-  set({ from, to }: Way, fault: LinkFault): void {
-    this.#faults.set(`${from} ${to}`, fault);
-  }
-
   /**
-   * Connections from one broker to another (or etcd) are half open from now on, as behind a firewall that has forgotten them: nothing arrives
+   * Connections from one broker to another are half open from now on, as behind a firewall that has forgotten them: nothing arrives
    * any more, in both directions, and none of the ends gets to know. New connections work.
    */
   forget({ from, to }: Way): void {
     this.#forgotten.set(`${from} ${to}`, this.#connections);
   }
 
-  /** Begins a fault of both directions between a broker and some others. */
-  setAll(name: string, others: readonly string[], fault: LinkFault): void {
+  /** What a broker and some others send each other arrives so much later from now on. */
+  slow(name: string, others: readonly string[], delayMs: number): void {
     for (const other of others.filter((other) => other !== name)) {
-      this.set({ from: name, to: other }, fault);
-      this.set({ from: other, to: name }, fault);
+      this.#delaysMs.set(`${name} ${other}`, delayMs);
+      this.#delaysMs.set(`${other} ${name}`, delayMs);
     }
   }
 
-  /** Ends all faults. */
+  /** Ends all delays. */
   heal(): void {
-    this.#faults.clear();
+    this.#delaysMs.clear();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const server of this.#relays) await server[Symbol.asyncDispose]();
   }
 
-  /** @param senderOf says who has connected @returns the relay's port */
-  #relayTo(
-    target: { readonly to: string; readonly port: number },
-    senderOf: (client: Deno.TcpConn, relay: number) => string | null,
-  ): number {
+  /** @param to a broker @param port where it listens @returns the relay's port */
+  #relayTo(to: string, port: number): number {
     const server: LocalServer = new LocalServer(async (client) => {
-      const from = senderOf(client, server.port);
+      const from = this.#senderOf(client, server.port);
       const nth = ++this.#connections;
       try {
         if (from === null) return; // ended already
-        const upstream = await server.connect(target.port);
-        const isForgotten = () => nth <= (this.#forgotten.get(`${from} ${target.to}`) ?? 0);
+        const upstream = await server.connect(port);
+        const [way, back] = [`${from} ${to}`, `${to} ${from}`];
+        const isForgotten = () => nth <= (this.#forgotten.get(way) ?? 0);
         const close = (end: Deno.TcpConn) => server.close(end);
-        const way = `${from} ${target.to}`;
-        const back = `${target.to} ${from}`;
         await Promise.all([
           this.#copy({ source: client, target: upstream, way, isForgotten, close }),
           this.#copy({ source: upstream, target: client, way: back, isForgotten, close }),
@@ -135,18 +102,13 @@ export class Links implements Wiring, AsyncDisposable {
 
   async #copy({ source, target, way, isForgotten, close }: Copy): Promise<void> {
     const writes = new DelayedWrites(target);
-    let hasLost = false;
     try {
       for (;;) {
         const chunk = new Uint8Array(CHUNK_BYTES);
         const count = await source.read(chunk);
         if (count === null) break;
         if (isForgotten()) continue;
-        const fault = this.#faults.get(way);
-        // Behind lost bytes nothing may follow.
-        if (hasLost && fault?.kind !== "lossy") return;
-        hasLost ||= fault?.kind === "lossy";
-        if (!hasLost) await writes.write(chunk.subarray(0, count), fault?.kind === "slow" ? fault.delayMs : 0);
+        await writes.write(chunk.subarray(0, count), this.#delaysMs.get(way) ?? 0);
       }
       if (!isForgotten()) await writes.done();
     } finally {
@@ -167,7 +129,7 @@ export class Links implements Wiring, AsyncDisposable {
 interface Copy {
   readonly source: Deno.TcpConn;
   readonly target: Deno.TcpConn;
-  /** Its direction, a key of the faults. */
+  /** Its direction, a key of the delays. */
   readonly way: string;
   readonly isForgotten: () => boolean;
   readonly close: (end: Deno.TcpConn) => void;
