@@ -37,6 +37,9 @@ export interface SeenLeader {
   /** -1: nobody. */
   readonly leader: number;
   readonly leaderEpoch: number;
+  /** Over which connection. */
+  readonly connection: number;
+  readonly atMs: number;
 }
 
 /** A batch of a replica's log. */

@@ -4,7 +4,7 @@
  * Source: the invariants of partitions/replication (ARCHITECTURE.md, "Invariants"); Jepsen's checks of Kafka for lost and unseen writes.
  */
 import { Buffer } from "node:buffer";
-import type { History, ReplicaBatch, ReplicaLog } from "./history.ts";
+import type { History, ReplicaBatch, ReplicaLog, SeenLeader } from "./history.ts";
 
 /** The producer whose records nobody waits for: they may be lost, and those of several connections overtake each other (noise.ts). */
 export const NOISE = "noise";
@@ -29,7 +29,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   "logs of replicas are byte-equal below the high watermark": unequalLogs,
   "offsets of a log are dense, and its leader epochs never fall": brokenLogs,
   "a high watermark never falls in a leader epoch": fallenWatermarks,
-  "a leader epoch has one leader, and never falls at a broker": fallenEpochs,
+  "a leader epoch has one leader, and does not fall at a broker": fallenEpochs,
   "files are sound": ({ replicas }) =>
     replicas.flatMap((log) => log.damage.map((damage) => `${nameOf(log)}: ${damage}`)),
   "no client met what it must not": ({ oddities }) => oddities,
@@ -192,14 +192,23 @@ function* fallenWatermarks({ watermarks }: Evidence): Iterable<string> {
   }
 }
 
+/** A broker's shards hear of a leader one after the other, so for a moment one connection is told of an earlier leader than another. */
+const SHARDS_DIFFER_MS = 2000;
+
 function* fallenEpochs({ leaders }: Evidence): Iterable<string> {
-  const latest = new Map<string, number>();
+  const latest = new Map<string, SeenLeader>();
   const leaderOf = new Map<string, number>();
-  for (const { broker, partition, leader, leaderEpoch } of leaders) {
+  for (const seen of leaders) {
+    const { broker, partition, leader, leaderEpoch, connection, atMs } = seen;
     const place = `broker ${broker}, partition ${partition}`;
-    const before = latest.get(place) ?? -1;
-    if (leaderEpoch < before) yield `${place}: from ${before} to ${leaderEpoch}`;
-    latest.set(place, Math.max(before, leaderEpoch));
+    const ofConnection = `${place}, connection ${connection}`;
+    for (const [of, patienceMs] of [[place, SHARDS_DIFFER_MS], [ofConnection, 0]] as const) {
+      const before = latest.get(of);
+      if (before === undefined || leaderEpoch > before.leaderEpoch) latest.set(of, seen);
+      else if (leaderEpoch < before.leaderEpoch && atMs - before.atMs >= patienceMs) {
+        yield `${of}: from ${before.leaderEpoch} to ${leaderEpoch}`;
+      }
+    }
     const epoch = `partition ${partition}, epoch ${leaderEpoch}`;
     const known = leaderOf.get(epoch);
     // -1 says that the leader is away, not that the epoch has another one.

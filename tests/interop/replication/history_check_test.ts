@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { wireBatch } from "../../../bench/peer/wire_bytes.ts";
 import { type Evidence, findingsOf, rules } from "./history_check.ts";
-import type { ReplicaBatch, ReplicaLog } from "./history.ts";
+import type { ReplicaBatch, ReplicaLog, SeenLeader } from "./history.ts";
 
 const encoder = new TextEncoder();
 
@@ -36,13 +36,18 @@ const SOUND: Evidence = {
     { partition: 0, leaderEpoch: 2, highWatermark: 5 },
   ],
   leaders: [
-    { broker: 1, partition: 0, leader: 1, leaderEpoch: 0 },
-    { broker: 2, partition: 0, leader: 2, leaderEpoch: 2 },
-    { broker: 1, partition: 0, leader: -1, leaderEpoch: 2 },
+    { broker: 1, partition: 0, leader: 1, leaderEpoch: 0, connection: 1, atMs: 0 },
+    { broker: 2, partition: 0, leader: 2, leaderEpoch: 2, connection: 2, atMs: 100 },
+    { broker: 1, partition: 0, leader: -1, leaderEpoch: 2, connection: 1, atMs: 110 },
+    { broker: 1, partition: 0, leader: 1, leaderEpoch: 0, connection: 3, atMs: 111 }, // another shard hears of it later
   ],
   oddities: [],
   replicas: [log(1), log(2), log(3)],
 };
+
+function withLeader(seen: Omit<SeenLeader, "partition">): Evidence {
+  return { ...SOUND, leaders: [...SOUND.leaders, { ...seen, partition: 0 }] };
+}
 
 function withReplica(changed: Partial<ReplicaLog>): Evidence {
   return { ...SOUND, replicas: [log(1), log(2), log(3, changed)] };
@@ -109,9 +114,10 @@ const planted: Record<keyof typeof rules, readonly (readonly [what: string, evid
       watermarks: [...SOUND.watermarks, { partition: 0, leaderEpoch: 2, highWatermark: 4 }],
     }],
   ],
-  "a leader epoch has one leader, and never falls at a broker": [
-    ["it falls", { ...SOUND, leaders: [...SOUND.leaders, { broker: 1, partition: 0, leader: 1, leaderEpoch: 0 }] }],
-    ["two lead", { ...SOUND, leaders: [...SOUND.leaders, { broker: 3, partition: 0, leader: 3, leaderEpoch: 2 }] }],
+  "a leader epoch has one leader, and does not fall at a broker": [
+    ["it falls at a connection", withLeader({ broker: 1, leader: 1, leaderEpoch: 0, connection: 1, atMs: 120 })],
+    ["it falls at a broker", withLeader({ broker: 1, leader: 1, leaderEpoch: 0, connection: 4, atMs: 5000 })],
+    ["two lead", withLeader({ broker: 3, leader: 3, leaderEpoch: 2, connection: 5, atMs: 120 })],
   ],
   "files are sound": [["damage", withReplica({ damage: ["a wrong checksum at offset 3"] })]],
   "no client met what it must not": [["a fetch out of range", { ...SOUND, oddities: ["out of range"] }]],

@@ -48,6 +48,8 @@ export class Link implements Disposable {
   #client: KafkaClient | null = null;
   /** Connections that were given up. */
   #closed = 0;
+  #connection = 0;
+  static #connections = 0;
 
   constructor(node: { readonly port: number }) {
     this.#node = node;
@@ -78,6 +80,11 @@ export class Link implements Disposable {
     }
   }
 
+  /** Number of the connection that was opened last, as no other link has it. */
+  get connection(): number {
+    return this.#connection;
+  }
+
   [Symbol.dispose](): void {
     this.#client?.[Symbol.dispose]();
     this.#client = null;
@@ -93,6 +100,7 @@ export class Link implements Disposable {
         return null;
       }
       this.#client = client;
+      this.#connection = ++Link.#connections;
     }
     return await call(this.#client);
   }

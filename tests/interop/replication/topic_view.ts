@@ -1,7 +1,7 @@
 /** Who leads the partitions of the topic, as brokers that answer say. Each answer goes into the history. Main isolate of a test. */
 import { waitFor } from "../../../bench/peer/processes.ts";
 import { metadataRequest, metadataResponse } from "../../../net/protocol/messages/03_metadata.ts";
-import type { History } from "./history.ts";
+import type { History, SeenLeader } from "./history.ts";
 import { ANSWER_MS, Link, type RigNode } from "./replicated_cluster.ts";
 
 const METADATA_VERSION = 12;
@@ -115,12 +115,13 @@ export class TopicView {
     const partitions = answer?.topics[0]?.partitions.toSorted((a, b) => a.partitionIndex - b.partitionIndex)
       .map(({ leaderId, leaderEpoch, isrNodes }) => ({ leader: leaderId, leaderEpoch, inSync: isrNodes }));
     if (answer === null || partitions?.length !== this.partitions.length) return null;
-    for (const [partition, seen] of partitions.entries()) this.#note(node.nodeId, partition, seen);
+    const said = { broker: node.nodeId, connection: link.connection, atMs: performance.now() };
+    for (const [partition, seen] of partitions.entries()) this.#note(partition, seen, said);
     return { broker: node.nodeId, controller: answer.controllerId, partitions };
   }
 
-  #note(broker: number, partition: number, seen: PartitionView): void {
-    this.#history.leaders.push({ broker, partition, leader: seen.leader, leaderEpoch: seen.leaderEpoch });
+  #note(partition: number, seen: PartitionView, said: Pick<SeenLeader, "broker" | "connection" | "atMs">): void {
+    this.#history.leaders.push({ ...said, partition, leader: seen.leader, leaderEpoch: seen.leaderEpoch });
     const known = this.partitions[partition] as PartitionView;
     if (seen.leaderEpoch < known.leaderEpoch) return;
     this.partitions[partition] = seen;
