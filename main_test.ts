@@ -37,6 +37,9 @@ class Lines {
   }
 }
 
+/** Begins a word that is no argument, but a variable of the environment. */
+const NOTIFY_SOCKET = "NOTIFY_SOCKET=";
+
 /** The program in its own process; disposal kills it. */
 class Program implements AsyncDisposable {
   readonly out: Lines;
@@ -44,10 +47,15 @@ class Program implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   #ended = false;
 
-  constructor(...args: string[]) {
+  constructor(...words: string[]) {
+    const args = words.filter((word) => !word.startsWith(NOTIFY_SOCKET));
+    const env = Object.fromEntries(
+      words.filter((word) => word.startsWith(NOTIFY_SOCKET)).map((word) => word.split("=")),
+    );
     const at = /^--(preload|deny)/.test(args[0] ?? "") ? 1 : 0; // an option of the runtime, which stands before the program's name
     const command = ["run", "-A", ...args.slice(0, at), program, ...args.slice(at)];
-    this.#process = new Deno.Command(Deno.execPath(), { args: command, stdout: "piped", stderr: "piped" }).spawn();
+    const options = { args: command, env, stdout: "piped", stderr: "piped" } as const;
+    this.#process = new Deno.Command(Deno.execPath(), options).spawn();
     this.#process.status.then(() => this.#ended = true);
     this.out = new Lines(this.#process.stdout);
     this.error = new Lines(this.#process.stderr);
@@ -188,15 +196,68 @@ Deno.test("main starts on a free port with its topics, stops cleanly by SIGTERM 
   await using first = new Program(...args, "--topic", "a:3", "--topic", "b:1:segment.ms=60000");
   assert.deepEqual(await topicsAt(await first.port()), [{ name: "a", partitions: 3 }, { name: "b", partitions: 1 }]);
   first.signal("SIGTERM");
-  assert.deepEqual(await first.end(), {
-    code: 0,
-    out: "",
-    error: "barnabas: SIGTERM: stopping; another one stops at once",
-  });
+  const { code, out, error } = await first.end();
+  assert.deepEqual([code, out], [0, ""]);
+  const lines = error.split("\n").map((line) => line.replace(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \+00:00 /, ""));
+  assert.deepEqual(lines, [
+    "[INF] barnabas.topics: Topic a was created: partitions 3, replicas 1",
+    "[INF] barnabas.topics: Topic b was created: partitions 1, replicas 1; segment.ms=60000",
+    "barnabas: SIGTERM: stopping; another one stops at once",
+  ]);
   await using second = new Program(...args, "--topic", "a:3");
   assert.equal((await topicsAt(await second.port())).length, 2);
   second.signal("SIGINT");
   assert.equal((await second.end()).code, 0);
+});
+
+Deno.test("main writes JSON lines where barnabas.log.format asks for them, of the levels that barnabas.log.levels names", async () => {
+  await using directory = temporaryDirectory();
+  const args = ["--port", "0", "--shards", "1", "--data", `${directory.path}/data`, "--topic", "a:3"];
+  await using json = new Program(...args, "--override", "barnabas.log.format=json");
+  const [topic, greeting] = [JSON.parse(await json.error.next() ?? ""), JSON.parse(await json.error.next() ?? "")];
+  const { timestamp, ...others } = topic;
+  assert.match(timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  const message = "Topic a was created: partitions 3, replicas 1";
+  assert.deepEqual(others, { level: "info", category: "barnabas.topics", message, topic: "a" });
+  assert.deepEqual([greeting.category, /^Barnabas .* listening on /.test(greeting.message)], ["barnabas", true]);
+  json.signal("SIGTERM");
+  const { code, out, error } = await json.end();
+  assert.deepEqual([code, out, JSON.parse(error).message], [0, "", "SIGTERM: stopping; another one stops at once"]);
+  await using quiet = new Program(...args, "--topic", "b", "--override", "barnabas.log.levels=barnabas.topics=warning");
+  await quiet.port();
+  quiet.signal("SIGTERM");
+  assert.match((await quiet.end()).error, /^barnabas: SIGTERM[^\n]*$/);
+});
+
+Deno.test("main tells the service manager of NOTIFY_SOCKET when it serves and when it stops, by a path and by an abstract name", async () => {
+  await using directory = temporaryDirectory();
+  const receiver = new URL("./tests/service_manager_receiver.ts", import.meta.url).pathname;
+  for (const name of [`${directory.path}/notify`, `@barnabas-${crypto.randomUUID()}`]) {
+    const command = ["run", "-A", "--unstable-net", receiver, name];
+    const receiving = new Deno.Command(Deno.execPath(), { args: command, stdout: "piped" }).spawn();
+    const told = new Lines(receiving.stdout);
+    assert.equal(await told.next(), '"listening"');
+    const args = ["--port", "0", "--shards", "1", "--data", `${directory.path}/data`];
+    await using started = new Program(`${NOTIFY_SOCKET}${name}`, ...args);
+    const port = await started.port();
+    assert.equal(JSON.parse(await told.next() ?? ""), `READY=1\nSTATUS=Listening on 127.0.0.1:${port}`);
+    started.signal("SIGTERM");
+    assert.equal(JSON.parse(await told.next() ?? ""), "STOPPING=1\nSTATUS=Stopping");
+    assert.equal((await started.end()).code, 0);
+    receiving.kill();
+    await Promise.all([receiving.status, told.rest()]);
+  }
+  await using alone = new Program(
+    `${NOTIFY_SOCKET}@barnabas-nobody`,
+    "--port",
+    "0",
+    "--data",
+    `${directory.path}/data`,
+  );
+  await alone.port();
+  alone.signal("SIGTERM");
+  const { code, error } = await alone.end();
+  assert.deepEqual([code, /cannot be told "Listening on .*": ECONNREFUSED, nobody listens$/m.test(error)], [0, true]);
 });
 
 Deno.test("main reads a server.properties file and reports once the names that it does not use", async () => {

@@ -13,7 +13,8 @@ export { LogDirectoryError, METADATA_STORE_FILE } from "./directory/log_director
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
 export type { Changes, ChangesParts, LoadedMetadata } from "./metadata/changes/changes.ts";
 export { Controller, type ControllerOptions } from "./metadata/controller.ts";
-export { type ImageDelta, isHere, type MetadataImage, type PartitionFailure } from "./metadata/image.ts";
+export { type ImageDelta, isHere, type MetadataImage, NO_CONTROLLER, type PartitionFailure } from "./metadata/image.ts";
+export { NO_LEADER } from "./cluster/partition_row.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
 export { type ClusterParts, loadClusterParts } from "./cluster/on_demand.ts";
 export { MembershipError } from "./cluster/membership/membership_error.ts";
@@ -29,7 +30,7 @@ export { type MetadataStore, MetadataStoreError } from "./metadata/store/store.t
 export { systemTimers, type Timers } from "./directory/checkpoint_writer.ts";
 export { checkpointsOf, notClosedCleanly, speaksOfOthers } from "./directory/partition_offsets.ts";
 export { FlushWorkerHosts } from "./flush_worker/flush_worker_hosts.ts";
-export { atIntervals } from "./reporter.ts";
+export { brokerLinesMax, LineLimiter } from "./line_limiter.ts";
 export type { RetentionEvent } from "./retention/retention_events.ts";
 export { RetentionNotice } from "./directory/retention_notice.ts";
 export { IsolateTable, type Outbox } from "./shared/mail.ts";

@@ -17,7 +17,7 @@ export { listTimestamp } from "./owned/listed_offsets.ts";
 export { type PartitionPlace, ShardPartitions, type ShardPartitionsParts } from "./shard_partitions.ts";
 export { reportTaken } from "./remote/parcels.ts";
 export { FlushLine } from "./flush_worker/flush_line.ts";
-export { Reporter } from "./reporter.ts";
+export { LineLimiter, shardLinesMax } from "./line_limiter.ts";
 export type { RetentionEvent } from "./retention/retention_events.ts";
 export { LogStore, type LogStoreDirectory } from "./owned/log_store.ts";
 export type { OpenedSoFar } from "./owned/opening_progress.ts";

@@ -25,6 +25,7 @@ export type { CodecAnswer } from "./codec_workers/codec_messages.ts";
 export { CodecPool } from "./codec_workers/codec_pool.ts";
 export { flushInBackground } from "./sys/background_flush.ts";
 export { loadPages } from "./sys/background_load.ts";
+export { DatagramSender } from "./sys/datagram.ts";
 export * from "./sys/descriptors.ts";
 export { createEvent } from "./sys/epoll.ts";
 export { type FileSystem, linuxFileSystem } from "./sys/file_system.ts";

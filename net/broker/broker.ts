@@ -31,6 +31,8 @@ export interface BrokerOptions {
   readonly config?: BrokerConfig;
   /** Ends the start while the broker waits for its cluster to take it: then the start is rejected with a StartupError. */
   readonly signal?: AbortSignal;
+  /** Learns once a second how far a start is that takes longer. @param sentence as the log has it */
+  readonly onProgress?: (sentence: string) => void;
 }
 
 /** A running broker. Disposing of it closes it. */

@@ -3,7 +3,6 @@
  */
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import {
-  atIntervals,
   Balancer,
   type Controller,
   type ControllerOptions,
@@ -22,7 +21,8 @@ import type { ShardPool } from "../shards/shard_pool.ts";
 import type { TopicOptions } from "./broker.ts";
 import type { ClusterHomeParts } from "./cluster_home.ts";
 import { type MetadataHome, OwnMetadata } from "./metadata_home.ts";
-import { inform, warn } from "./operator_log.ts";
+import type { MetadataNews } from "./metadata_news.ts";
+import { log } from "./operator_log.ts";
 
 /** Makes the home of the metadata that the settings ask for. */
 export async function metadataHome(parts: Omit<ClusterHomeParts, "code">): Promise<MetadataHome> {
@@ -33,9 +33,15 @@ export async function metadataHome(parts: Omit<ClusterHomeParts, "code">): Promi
 }
 
 /** What the controller asks shards to do. */
-export function callsTo(pool: ShardPool): Pick<ControllerOptions, "publish" | "handOver" | "roll"> {
+export function callsTo(
+  pool: ShardPool,
+  news: MetadataNews,
+): Pick<ControllerOptions, "publish" | "handOver" | "roll"> {
   return {
-    publish: (delta) => pool.publish(delta),
+    publish: (delta) => {
+      news.published(delta);
+      return pool.publish(delta);
+    },
     handOver: (from) => pool.handOver(from),
     roll: (place) => pool.roll(place),
   };
@@ -49,7 +55,7 @@ export function directoryFailures(
   return (index: number, { message }: Error) => {
     const failed = `${message}. Log directory ${directories.opened[index]?.path} failed`;
     if (!directories.fail(index)) return onEnd(new DiskFailure(`${failed}, and the broker cannot go on without it`));
-    warn(`${failed}: its partitions are offline until a restart, the others serve`);
+    log.storage.complain(`${failed}: its partitions are offline until a restart, the others serve`);
     controller.failDirectory(index).catch(onEnd);
   };
 }
@@ -57,7 +63,7 @@ export function directoryFailures(
 /** Loads the metadata, and reports what it found. */
 export async function load(controller: Controller, directories: LogDirectories): Promise<LoadedMetadata> {
   const loaded = await controller.load(directories);
-  loaded.warnings.forEach(warn);
+  for (const warning of loaded.warnings) log.storage.warn(warning);
   if (loaded.adopted.length > 0) await directories.unmarkRetention();
   return loaded;
 }
@@ -72,8 +78,7 @@ export function noticeOf(
     checkMs: config.logRetentionCheckIntervalMs,
     bootstrapServers: bootstrapServers(config.listeners, ports),
     mark: () => directories.markRetention(),
-    warn,
-    inform,
+    ...log.storage,
   });
 }
 
@@ -93,7 +98,7 @@ export function connectionLimits(
 export function acceptorOf(limits: ConnectionLimits, pool: ShardPool): Acceptor {
   return new Acceptor(limits, {
     onConnection: (connection) => pool.transfer(connection),
-    onWarning: atIntervals(warn),
+    onWarning: log.connections.warn,
   });
 }
 
@@ -105,7 +110,7 @@ export function balancerOf(controller: Controller, pool: ShardPool): Balancer {
     watermarks: pool.watermarks,
     waitedUs: (shard) => pool.waitedUs(shard),
     handOver: (handOver) => controller.handOverPartition(handOver),
-    report: inform,
+    report: log.topics.inform,
   });
 }
 

@@ -14,7 +14,6 @@ import type { Listener } from "../../partitions/config/broker/listeners.ts";
 import { isUncleanElectionEnabled } from "../../partitions/config/topics/topic_configs.ts";
 import { VERSION } from "../../partitions/config/version.ts";
 import {
-  atIntervals,
   type Changes,
   type ChangesParts,
   type CheckpointKind,
@@ -35,6 +34,7 @@ import {
 import { systemClock } from "../../storage/control.ts";
 import { MembershipNews } from "./membership_news.ts";
 import type { MetadataHome } from "./metadata_home.ts";
+import { log } from "./operator_log.ts";
 import { type DialingShards, OutgoingDials } from "./outgoing_dials.ts";
 
 /** How long a broker that stops waits for others to take over what it leads. Source: Kafka's BrokerLifecycleManager, 5 minutes. */
@@ -52,8 +52,6 @@ export interface ClusterHomeParts {
   readonly isolates: IsolateTable;
   /** The broker has to end. */
   failed(reason: unknown): void;
-  warn(sentence: string): void;
-  inform(sentence: string): void;
 }
 
 /** How long a connection to another broker with its login may take. Source: Kafka's socket.connection.setup.timeout.ms. */
@@ -104,11 +102,12 @@ export class ClusterHome implements MetadataHome {
   }
 
   async open(directories: LogDirectories, ports: readonly number[]): Promise<void> {
-    const { code, config, isolates, shardsCount, failed, warn } = this.#parts;
+    const { code, config, isolates, shardsCount, failed } = this.#parts;
     const store = present(this.#store);
     if (await fileExists(directories.storePath)) await this.#import(directories);
     const follower = this.#owned.use(await code.StoreFollower.open(store));
-    if (this.#etcd !== null) this.#owned.use(await startAntiEntropy({ store: this.#etcd, follower, report: warn }));
+    const report = log.etcd.warn;
+    if (this.#etcd !== null) this.#owned.use(await startAntiEntropy({ store: this.#etcd, follower, report }));
     const turns = new code.TurnWatch(isolates, shardsCount, systemClock);
     const membership = this.#membership = code.Membership.open({
       store,
@@ -139,7 +138,7 @@ export class ClusterHome implements MetadataHome {
       failed,
     });
     this.#owned.adopt(membership, (membership) => membership.close());
-    this.#news = this.#owned.use(new MembershipNews({ ...this.#parts, membership }));
+    this.#news = this.#owned.use(new MembershipNews({ ...log.cluster, membership }));
     const changes = (parts: ChangesParts): Changes => {
       const { incarnation } = membership;
       this.#changes = this.#owned.use(new code.SharedChanges(parts, { store, follower, incarnation, failed }));
@@ -150,9 +149,9 @@ export class ClusterHome implements MetadataHome {
   }
 
   dialsFor(shards: DialingShards): OutgoingDials {
-    const { code, config: { nodeId }, warn } = this.#parts;
+    const { code, config: { nodeId } } = this.#parts;
     const dial = code.brokerDial({ nodeId, secret: this.#secret, timeoutMs: CONNECT_MS_MAX });
-    return new OutgoingDials(dial, { shards, report: atIntervals(warn) });
+    return new OutgoingDials(dial, { shards, report: log.replication.warn });
   }
 
   follow(): void {
@@ -215,7 +214,7 @@ export class ClusterHome implements MetadataHome {
 
   /** Copies what the broker had when it was alone. */
   async #import(directories: LogDirectories): Promise<void> {
-    const { code, config, failed, inform } = this.#parts;
+    const { code, config, failed } = this.#parts;
     const { clusterId, storePath } = directories;
     const source = new SqliteStore(failed);
     try {
@@ -228,23 +227,23 @@ export class ClusterHome implements MetadataHome {
     }
     await this.#establish(clusterId);
     await code.setStoreAside(storePath);
-    inform(`The topics of this broker are those of the cluster ${clusterId} now, whose first member it is`);
+    log.cluster.inform(`The topics of this broker are those of the cluster ${clusterId} now, whose first member it is`);
   }
 
   async #openStore(directory: string): Promise<MetadataStore> {
-    const { config, sharedStore, failed, warn } = this.#parts;
+    const { config, sharedStore, failed } = this.#parts;
     if (sharedStore !== null) return sharedStore;
     const etcd = present(config.etcd);
     let endpoints = etcd.endpoints;
     if (etcd.managed) {
-      const process = await startManagedEtcd({ directory, warn });
+      const process = await startManagedEtcd({ directory, warn: log.etcd.warn });
       this.#owned.defer(() => process.close());
       process.ended.then((error) => error === null || failed(error));
       endpoints = [process.endpoint];
     }
     const owner = `broker-${config.nodeId}`;
     const access = await readEtcdAccess(etcd, endpoints);
-    const options = { ...access, prefix: etcd.prefix, owner, failed, report: warn };
+    const options = { ...access, prefix: etcd.prefix, owner, failed, report: log.etcd.warn };
     const { store, position } = await openEtcdStore(options, [directory]);
     this.#checkpoints = [position];
     return this.#etcd = this.#owned.adopt(store, (store) => store.close());

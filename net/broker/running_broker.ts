@@ -18,7 +18,7 @@ import type { Compaction } from "../shards/compaction.ts";
 import type { ShardPool } from "../shards/shard_pool.ts";
 import type { Broker } from "./broker.ts";
 import type { MetadataHome } from "./metadata_home.ts";
-import { complain, warn } from "./operator_log.ts";
+import { log } from "./operator_log.ts";
 
 /** The parts of a running broker. `resources` disposes of everything in the reverse order of its creation. */
 export interface BrokerParts {
@@ -71,7 +71,7 @@ export class RunningBroker implements Broker {
       try {
         await this.#release();
       } catch (error) {
-        if (error !== reason) complain(`Cannot end the broker in order: ${error}`);
+        if (error !== reason) log.broker.complain(`Cannot end the broker in order: ${error}`);
       }
       throw reason;
     });
@@ -119,7 +119,10 @@ export class RunningBroker implements Broker {
       if (!pool.isClean || !isOnline || refusals.has(directory)) continue;
       const unclosed = notClosedCleanly(controller.image, pool.watermarks, directory);
       if (unclosed.length === 0) directories.markClean(directory, home.brokerEpoch);
-      else warn(`The next start checks all logs in ${path}, because some were not open: ${firstNames(unclosed)}`);
+      else {
+        const names = firstNames(unclosed);
+        log.storage.warn(`The next start checks all logs in ${path}, because some were not open: ${names}`);
+      }
     }
     for (const [, refusal] of refusals) throw refusal;
   }

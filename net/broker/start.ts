@@ -5,7 +5,6 @@
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import { brokerConfigFrom } from "../../partitions/config/broker/broker_properties.ts";
 import {
-  atIntervals,
   type Checkpoints,
   checkpointsOf,
   Controller,
@@ -38,7 +37,8 @@ import {
   noticeOf,
 } from "./broker_parts.ts";
 import type { MetadataHome } from "./metadata_home.ts";
-import { inform, warn } from "./operator_log.ts";
+import { MetadataNews } from "./metadata_news.ts";
+import { log, writeLine } from "./operator_log.ts";
 import type { OutgoingDials } from "./outgoing_dials.ts";
 import { RunningBroker } from "./running_broker.ts";
 
@@ -78,12 +78,13 @@ export async function startMember(
   const resources = await shardResources(config);
   const { descriptors, shardsCount } = resources;
   const late: LateParts = noParts();
+  const news = new MetadataNews({ nodeId: config.nodeId, ...log });
   // Loading the shards' workers takes most of a start, so they start first. They stop before the store, because they use it.
   const pool = poolOf(resources, late, (error) => ended.reject(error));
   started.defer(() => late.directories?.[Symbol.asyncDispose]());
   const failed = (error: unknown) => ended.reject(runFailure(error));
   const about = { config, sharedStore, shardsCount, isolates: pool.isolates };
-  const home = started.use(await metadataHome({ ...about, failed, warn, inform }));
+  const home = started.use(await metadataHome({ ...about, failed }));
   started.adopt(pool, (pool) => pool.stop());
   const partitionsCount = () => late.controller?.partitionsCount ?? 0;
   const limits = late.limits = connectionLimits(config, { descriptors, pool, partitionsCount });
@@ -94,16 +95,17 @@ export async function startMember(
     checked.catch(() => {}); // whichever fails first is reported
     const directories = late.directories = await openDirectories(config, home);
     await Promise.all([home.open(directories, ports), checked]);
-    const controller = late.controller = controllerOf(home, { config, pool, descriptors, late });
+    const controller = late.controller = controllerOf(home, { config, pool, descriptors, late, news });
     const loaded = await load(controller, directories);
+    news.begin(controller.image);
     late.dials = home.dialsFor(pool);
     started.defer(() => late.dials?.[Symbol.dispose]());
     late.notice = noticeOf(directories, { config, shardsCount, ports });
     const shared = { ...config, interBrokerSecret: home.secret ?? config.interBrokerSecret };
-    const settings = await shardSettings(shared, directories, { ...loaded, resources, report: warn });
-    await openLogs(pool, { controller, directories, settings, report: inform });
+    const settings = await shardSettings(shared, directories, { ...loaded, resources, report: log.storage.warn });
+    await openLogs(pool, { controller, directories, settings, report: progressOf(options) });
     const [{ image }, { watermarks }] = [controller, pool];
-    const place = { directories: directories.opened, report: warn };
+    const place = { directories: directories.opened, report: log.storage.warn };
     const onDirectoryFailed = directoryFailures(directories, { controller, onEnd: ended.reject });
     const { checkpoints: others } = home;
     const checkpoints = late.checkpoints = started.use(
@@ -126,6 +128,14 @@ export async function startMember(
   } catch (error) {
     throw startupFailure(error);
   }
+}
+
+/** Tells the operator, and who has started the broker, how far a long start is. */
+function progressOf({ onProgress }: BrokerOptions): (sentence: string) => void {
+  return (sentence) => {
+    log.storage.inform(sentence);
+    onProgress?.(sentence);
+  };
 }
 
 /** Rejects when the start is to end. */
@@ -151,7 +161,7 @@ function noParts(): LateParts {
 
 function poolOf(resources: ShardResources, late: LateParts, onFailure: (error: Error) => void): ShardPool {
   return new ShardPool(resources, {
-    onWarning: warn,
+    onLine: writeLine,
     onRetention: (event) => late.notice?.receive(event),
     onClosed: (peers) => late.limits?.onClosed(peers),
     onCleaningNotice: (notice) => late.compaction?.receive(notice),
@@ -166,19 +176,20 @@ async function openDirectories(config: BrokerConfig, home: MetadataHome): Promis
     ...config,
     clusterId: async (found, path) => await home.clusterIdOf(found, path) ?? config.clusterId,
     isInCluster: home.isShared,
-    report: warn,
+    report: log.storage.warn,
   });
-  directories.warnings.forEach(warn);
+  for (const warning of directories.warnings) log.storage.warn(warning);
   return directories;
 }
 
 function controllerOf(
   home: MetadataHome,
-  { config, pool, descriptors, late }: {
+  { config, pool, descriptors, late, news }: {
     config: BrokerConfig;
     pool: ShardPool;
     descriptors: DescriptorBudget;
     late: LateParts;
+    news: MetadataNews;
   },
 ): Controller {
   return new Controller({
@@ -186,14 +197,14 @@ function controllerOf(
     config,
     shardsCount: pool.shardsCount,
     slotsMax: WatermarkTable.SLOTS_MAX,
-    ...callsTo(pool),
+    ...callsTo(pool, news),
     saveLogStarts: async () => await late.checkpoints?.writeLogStarts(),
     saveCheckpoints: async () => {
       await Promise.all([late.checkpoints?.writeAll(), late.compaction?.offsets.write()]);
     },
     room: (logs) => roomForPartitions(descriptors, { logs, connections: pool.connectionsCount }),
-    report: atIntervals(warn),
-    inform,
+    report: log.topics.warn,
+    inform: log.topics.inform,
     newTopicId: randomUuid,
   });
 }

@@ -85,6 +85,8 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   activeTick = 0;
   /** Set once: the reason why the connection closes at the end of the turn. */
   closeReason: string | null = null;
+  /** It closes because a handler threw, which is a bug of the broker. */
+  hasFailedHandler = false;
   readonly #shard: ConnectionShard;
   readonly #framing: Framing;
   #isPaused = false;
@@ -256,6 +258,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   }
 
   onHandlerFailure(): void {
+    this.hasFailedHandler = true;
     this.#shard.onHandlerFailure();
   }
 

@@ -29,6 +29,7 @@ import { DirtyConnections } from "./dirty_connections.ts";
 import { IDLE, IdleConnections } from "./idle_connections.ts";
 import { Writer } from "../protocol/writer.ts";
 import { type DescriptorUser, Reactor } from "./reactor.ts";
+import type { LogLevel } from "../../partitions/config/log_lines.ts";
 import type { RequestMemory } from "./request_memory.ts";
 import type { Router } from "../requests/router.ts";
 import { AnswerMemory, mostUnsent } from "./answer_memory.ts";
@@ -71,8 +72,10 @@ export interface ShardParts {
   readonly coordinators: CoordinatorTurns;
   /** Brings a cold part of a file into the page cache; `done` runs in a later turn. */
   readonly load: (range: FileRange, done: () => void) => void;
-  /** Reports a sentence to the operator. */
-  readonly report: (text: string) => void;
+  /** Reports a sentence to the operator: a warning, unless it says otherwise. */
+  readonly report: (text: string, level?: LogLevel) => void;
+  /** Tells what only somebody who looks for something wants to read; null while nobody does. */
+  readonly trace: ((text: string) => void) | null;
   /** Reports connections that ended to the main isolate, by the numbers it counts them by. */
   readonly onClosed: (peers: readonly number[]) => void;
   readonly requestBytesMax: number;

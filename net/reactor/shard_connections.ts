@@ -33,6 +33,7 @@ import {
   encodeContext,
   newContext,
 } from "../requests/connection_context.ts";
+import type { LogLevel } from "../../partitions/config/log_lines.ts";
 import { Affinity } from "./affinity.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
 import { GonePeer } from "./gone_peer.ts";
@@ -56,8 +57,10 @@ export interface ShardConnectionsParts {
   /** The arena of each shard. */
   readonly arenas: readonly NativeMemory[];
   readonly outboxes: readonly Outbox[];
-  /** Reports a sentence to the operator. */
-  readonly report: (text: string) => void;
+  /** Reports a sentence to the operator: a warning, unless it says otherwise. */
+  readonly report: (text: string, level?: LogLevel) => void;
+  /** Tells of ordinary connections; null while nobody wants to know. */
+  readonly trace: ((text: string) => void) | null;
   /** Reports connections that ended to the main isolate, by the numbers it counts them by. */
   readonly onClosed: (peers: readonly number[]) => void;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
@@ -130,7 +133,14 @@ export class ShardConnections {
     }
     prepareConnection(fd, this.#parts.socketBuffers);
     this.#connections.add(connection);
+    if (transfers === 0) this.#traceNew(fd);
     return connection;
+  }
+
+  #traceNew(fd: number): void {
+    if (this.#parts.trace === null) return;
+    const peer = peerAddress(fd);
+    this.#parts.trace(`New connection of ${peer === null ? "a client that has gone" : `${peer.host}:${peer.port}`}`);
   }
 
   /** Transfers a connection to the shard that owns most of what it asks for (affinity.ts). */
@@ -171,12 +181,16 @@ export class ShardConnections {
   close(connection: Connection): void {
     if (!this.has(connection)) return;
     const { closeReason, context } = connection;
-    if (closeReason !== null && !ORDINARY_ENDS.includes(closeReason)) {
+    const isOrdinary = closeReason === null || ORDINARY_ENDS.includes(closeReason);
+    const { report, trace } = this.#parts;
+    if (!isOrdinary || trace !== null) {
       const peer = peerAddress(connection.fd);
       const who = `${peer === null ? "a client" : `${peer.host}:${peer.port}`} (client id ${
         JSON.stringify(context.clientId)
       })`;
-      this.#parts.report(`Closed the connection of ${who}: ${closeReason}`);
+      const text = `Closed the connection of ${who}: ${closeReason ?? "the broker stops"}`;
+      if (isOrdinary) trace?.(text);
+      else report(text, connection.hasFailedHandler ? "error" : "warning");
     }
     this.#removeConnection(connection);
     closeDescriptor(connection.fd);

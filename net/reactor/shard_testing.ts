@@ -55,6 +55,7 @@ export class ShardFixture implements Disposable {
       coordinators: this.#coordinators(),
       load: () => assert.fail("nothing is read from files"),
       report: (text) => void this.reports.push(text),
+      trace: null,
       onClosed: (peers) => void this.closedPeers.push(...peers),
       requestBytesMax: 100 * MIB,
       connectionsMaxIdleMs: Infinity,

@@ -1,6 +1,7 @@
 /**
  * What the pool of shards tells the program that started it. Main isolate; types only.
  */
+import type { LogLine } from "../../partitions/config/log_lines.ts";
 import type { CleaningNotice, RetentionEvent } from "../../partitions/control.ts";
 
 /** A connection to another broker. */
@@ -13,8 +14,8 @@ export interface WantedConnection {
 
 /** Callbacks of the pool. */
 export interface ShardPoolEvents {
-  /** A log was recovered or could not be opened. @param text a sentence for the operator */
-  onWarning(text: string): void;
+  /** A shard, or a job that was done for one, has something to tell the operator. */
+  onLine(line: LogLine): void;
   /** Retention of a shard has something to report. */
   onRetention(event: RetentionEvent): void;
   /** Connections that the limits count have ended. @param peers the numbers of their transfers */

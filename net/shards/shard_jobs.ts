@@ -4,6 +4,7 @@
  */
 import { NO_OFFSET, NO_TIMESTAMP } from "../../storage/base/units.ts";
 import { closeDescriptor, type CodecAnswer, CodecPool, flushInBackground } from "../../storage/control.ts";
+import type { LogLine } from "../../partitions/config/log_lines.ts";
 import { ColdReader } from "./cold_reader.ts";
 import { removePaths } from "./path_removal.ts";
 import type { FromShard, ToShard } from "./shard_messages.ts";
@@ -16,8 +17,8 @@ export interface ShardJobsParts {
   /** The arenas of the shards, by their numbers. */
   readonly arenas: readonly SharedArrayBuffer[];
   readonly post: (shard: number, content: ToShard, transferred?: ArrayBuffer[]) => void;
-  /** Reports a sentence to the operator. */
-  readonly warn: (text: string) => void;
+  /** Reports something to the operator. */
+  readonly report: (line: LogLine) => void;
   /** A flush failed: the disk may lack what the page cache has. */
   readonly onFlushFailed: () => void;
 }
@@ -92,7 +93,7 @@ export class ShardJobs implements Disposable {
       case "flush":
         return this.#flush(shard, job);
       case "unlink":
-        return removePaths(job.paths, this.#parts.warn);
+        return removePaths(job.paths, (text) => this.#parts.report({ category: "storage", level: "warning", text }));
     }
   }
 
@@ -127,9 +128,9 @@ export class ShardJobs implements Disposable {
   /** A codec worker failed, which is a bug of the broker or of a library. It costs the batch alone: nothing of it is stored. */
   #codecFailure(error: unknown): string {
     const why = error instanceof Error ? error.message : String(error);
-    this.#parts.warn(
-      `${why}. Its batch is refused, the broker goes on; please report this with the client's name and codec`,
-    );
+    const text =
+      `${why}. Its batch is refused, the broker goes on; please report this with the client's name and codec`;
+    this.#parts.report({ category: "requests", level: "error", text });
     return why;
   }
 }

@@ -15,7 +15,7 @@ class Scene implements Disposable {
   readonly jobs = new ShardJobs({
     arenas: [this.arena],
     post: (_, content) => void this.sent.push(content),
-    warn: (text) => void this.warnings.push(text),
+    report: ({ text }) => void this.warnings.push(text),
     onFlushFailed: () => {},
   });
 

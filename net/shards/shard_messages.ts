@@ -19,6 +19,7 @@ import type { CodecAnswer, CodecWork, FlushOutcome, FlushRequest, FoundRecord, S
 import type { FileRange } from "./cold_reader.ts";
 import type { ScramCredential } from "../protocol/scram/scram.ts";
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
+import type { LogLine } from "../../partitions/config/log_lines.ts";
 
 /** The first message to a shard. */
 export interface ShardStart {
@@ -76,7 +77,8 @@ export type FromShard =
   | { readonly type: "ready"; readonly failures: readonly PartitionFailure[]; readonly isIntact: boolean }
   | { readonly type: "applied"; readonly sequence: number; readonly failures: readonly PartitionFailure[] }
   | { readonly type: "call"; readonly id: number; readonly name: ControlCallName; readonly args: unknown }
-  | { readonly type: "warning"; readonly text: string }
+  /** For the operator. */
+  | { readonly type: "line"; readonly line: LogLine }
   | { readonly type: "retention"; readonly event: RetentionEvent }
   /** A log went offline: a start must not believe the page cache. */
   | { readonly type: "cacheDoubtful" }

@@ -101,7 +101,7 @@ export class ShardPool {
     this.#jobs = new ShardJobs({
       arenas: this.#state.arenas,
       post: (...message) => this.#post(...message),
-      warn: (text) => events.onWarning(text),
+      report: (line) => events.onLine(line),
       onFlushFailed: () => events.onCacheDoubtful(),
     });
     this.#flushWorkers = new FlushWorkerHosts(this.#state, (error) => this.#fail(error));
@@ -340,8 +340,8 @@ export class ShardPool {
         return this.#events.onConnect(shard, content);
       case "cacheDoubtful":
         return this.#events.onCacheDoubtful();
-      case "warning":
-        return this.#events.onWarning(content.text);
+      case "line":
+        return this.#events.onLine(content.line);
       case "retention":
         return this.#events.onRetention(content.event);
       case "closed":
@@ -358,14 +358,15 @@ export class ShardPool {
       (result) => this.#post(shard, { type: "reply", id, result }),
       (error: unknown) => {
         const failure = error instanceof Error ? error.message : String(error);
-        if (!this.#isOver) this.#events.onWarning(`Control call ${name} failed: ${failure}`);
+        const text = `Control call ${name} failed: ${failure}`;
+        if (!this.#isOver) this.#events.onLine({ category: "requests", level: "error", text });
         this.#post(shard, { type: "reply", id, result: { failure } });
       },
     );
   }
 
   #countReply(sequence: number, failures: readonly PartitionFailure[] = []): void {
-    for (const { text } of failures) this.#events.onWarning(text);
+    for (const { text } of failures) this.#events.onLine({ category: "storage", level: "warning", text });
     const awaited = this.#awaited.get(sequence);
     if (awaited === undefined) return;
     for (const failure of failures) awaited.failures.push(failure);

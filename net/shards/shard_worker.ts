@@ -19,7 +19,6 @@ import {
   outboxes,
   type PartitionFailure,
   Purgatory,
-  Reporter,
   ShardCoordinators,
   ShardPartitions,
   type ShardPartitionsParts,
@@ -42,6 +41,7 @@ import { lostPartitions } from "./lost_partitions.ts";
 import { beginsLeadership, NewLeaderships } from "../requests/replication/new_leaderships.ts";
 import type { ShardFetching } from "./fetching/shard_fetching.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
+import { ShardLog } from "./shard_log.ts";
 import { shardReplication } from "./shard_replication.ts";
 import { TopicWaits } from "../requests/produce/topic_waits.ts";
 
@@ -64,6 +64,7 @@ class ShardHost {
   readonly #shard: Shard;
   readonly #turns: TurnCounter;
   readonly #jobs = new JobLink(post);
+  readonly #log: ShardLog;
   readonly #fetchingParts: ClusterCodeParts;
   #fetching: ShardFetching | null = null;
   #received = 0;
@@ -83,8 +84,7 @@ class ShardHost {
     const requestBytesMax = Math.min(config.socketRequestMaxBytes, REQUEST_BYTES_MAX);
     const arena = new Arena(state.arenas[shard] as SharedArrayBuffer, { reservedBytes: 4 + requestBytesMax });
     const budgetBytes = config.queuedMaxRequestBytes / state.shardsCount;
-    const reporter = new Reporter(systemClock, (text) => post({ type: "warning", text }));
-    const report = (text: string) => reporter.report(text);
+    const log = this.#log = new ShardLog({ clock: systemClock, purgatory, post, levels: config.logLevels });
     const arenas = state.arenas.map((memory, owner) => owner === shard ? arena.memory : nativeMemory(memory));
     this.#partitions = this.#newPartitions({
       table: watermarks,
@@ -93,9 +93,9 @@ class ShardHost {
       outboxes: ways,
       arena,
       arenas,
-      report,
+      report: log.of("storage"),
     });
-    this.#groupCoordinator = this.#newCoordinator(purgatory, report);
+    this.#groupCoordinator = this.#newCoordinator(purgatory, log.of("groups"));
     this.#coordinators = new ShardCoordinators<GroupApis>({
       shard,
       coordinator: this.#groupCoordinator,
@@ -121,7 +121,8 @@ class ShardHost {
       purgatory,
       partitions: this.#partitions,
       coordinators: this.#coordinators,
-      report,
+      report: log.of("connections"),
+      trace: log.debugOf("connections"),
       onClosed: (peers) => post({ type: "closed", peers }),
       load: (range, done) => this.#jobs.load(range, done),
       requestBytesMax,
@@ -130,7 +131,8 @@ class ShardHost {
       listenerNames: start.listenerNames,
     });
     this.#fetchingParts = {
-      ...{ config, arena, report, post, clock: systemClock, image: this.#image, authentication: this.#authentication },
+      report: log.of("replication"),
+      ...{ config, arena, post, clock: systemClock, image: this.#image, authentication: this.#authentication },
       ...{ shard: this.#shard, owned: this.#partitions.owned },
     };
     const services = this.#services({ purgatory, watermarks, arena });
@@ -143,7 +145,7 @@ class ShardHost {
     this.#fetching = await loadClusterCode(this.#start, this.#fetchingParts);
     this.#apply(this.#start.image, (failures) => {
       const { warning, isIntact } = this.#partitions.owned.endStart();
-      if (warning !== null) post({ type: "warning", text: warning });
+      if (warning !== null) this.#log.of("storage")(warning);
       post({ type: "ready", failures, isIntact });
     });
     this.#partitions.owned.finishChanges();

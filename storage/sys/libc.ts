@@ -96,6 +96,18 @@ export const symbols = {
     ],
     result: "i32",
   },
+  socket: { parameters: [/* int domain */ "i32", /* int type */ "i32", /* int protocol */ "i32"], result: "i32" },
+  sendto: {
+    parameters: [
+      /* int fd */ "i32",
+      /* const void *buf */ "usize",
+      /* size_t len */ "usize",
+      /* int flags */ "i32",
+      /* const struct sockaddr *dest_addr */ "usize",
+      /* socklen_t addrlen */ "u32",
+    ],
+    result: "i32",
+  },
   setsockopt: {
     parameters: [
       /* int fd */ "i32",
@@ -203,6 +215,7 @@ const NAMES: Record<number, string> = {
   30: "EROFS, read-only file system",
   32: "EPIPE, broken pipe",
   104: "ECONNRESET, connection reset by peer",
+  111: "ECONNREFUSED, nobody listens",
   122: "EDQUOT, disk quota exceeded",
 };
 

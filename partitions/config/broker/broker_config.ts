@@ -5,6 +5,7 @@
  */
 import type { LogConfig } from "../../../storage/log/log_config.ts";
 import type { Listener } from "./listeners.ts";
+import type { LogLevels } from "../log_lines.ts";
 import type { GroupSettings } from "../../coordinators/groups/group_ports.ts";
 
 /** How this broker fetches what it follows. */
@@ -169,6 +170,10 @@ export interface BrokerConfig {
 
   /** `barnabas.shards`, 0: one per core */
   readonly shards: number;
+  /** `barnabas.log.format`, text */
+  readonly logFormat: "text" | "json";
+  /** `barnabas.log.levels`, info for all categories */
+  readonly logLevels: LogLevels;
   /** `barnabas.log.append.mode`, pwrite */
   readonly appendMode: "pwrite" | "mapped";
 

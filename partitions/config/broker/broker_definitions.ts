@@ -9,6 +9,7 @@ import { brokerGroupDefinitions } from "./broker_group_definitions.ts";
 import { type ConfigDefinition, setting, settingTable } from "../config_definitions.ts";
 import { atLeast, between, type ConfigCheck, type ConfigType, oneOf } from "../config_values.ts";
 import { connectionOverridesCheck } from "./connection_overrides.ts";
+import { logLevelsCheck } from "../log_lines.ts";
 import { topicDefinitions } from "../topics/topic_definitions.ts";
 
 /** Most shards. Every pair of shards has rings in shared memory, so their number grows with the square of this. */
@@ -40,6 +41,16 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
   setting("barnabas.log.append.mode", "STRING", "pwrite", "How the active segment is written.", {
     check: oneOf("pwrite", "mapped"),
   }),
+  setting("barnabas.log.format", "STRING", "text", "Form of the log: text, or json for an object a line.", {
+    check: oneOf("text", "json"),
+  }),
+  setting(
+    "barnabas.log.levels",
+    "STRING",
+    "barnabas=info",
+    "What the log has: of each category the lines of a level (debug, info, warning, error, off), and more severe ones.",
+    { check: logLevelsCheck },
+  ),
   setting(
     "barnabas.recovery.interval.bytes",
     "LONG",

@@ -12,6 +12,7 @@ import { type ConfigValue, parseConfigValue } from "../config_values.ts";
 import { connectionOverrides } from "./connection_overrides.ts";
 import { withoutPasswords } from "./hidden_values.ts";
 import { type ParsedListeners, parseListeners } from "./listeners.ts";
+import { logLevels } from "../log_lines.ts";
 import { nearestName } from "../nearest_name.ts";
 import { resolveLogConfig, validateTopicConfigs } from "../topics/topic_configs.ts";
 import { topicDefinitions } from "../topics/topic_definitions.ts";
@@ -167,6 +168,8 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     logCleanerDedupeBufferSize: number("log.cleaner.dedupe.buffer.size"),
     logCleanerIoBufferLoadFactor: number("log.cleaner.io.buffer.load.factor"),
     shards: number("barnabas.shards"),
+    logFormat: valueOf(used, "barnabas.log.format") === "json" ? "json" : "text",
+    logLevels: logLevels(String(valueOf(used, "barnabas.log.levels"))),
     appendMode,
     logDefaults: resolveLogConfig({}, { properties: used, appendMode }),
     properties: withoutPasswords(used, brokerDefinitions),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { brokerConfigFrom, type BrokerFlags } from "./broker_properties.ts";
+import { logLevels } from "../log_lines.ts";
 
 function accept(properties: Record<string, string>, options: BrokerFlags = {}) {
   const result = brokerConfigFrom(new Map(Object.entries(properties)), options);
@@ -108,6 +109,8 @@ const plainProperties = {
   "log.retention.check.interval.ms": "47",
   "barnabas.shards": "18",
   "barnabas.log.append.mode": "mapped",
+  "barnabas.log.format": "json",
+  "barnabas.log.levels": "barnabas=error,barnabas.etcd=off",
   "message.max.bytes": "19",
   "broker.rack": "a",
   "broker.heartbeat.interval.ms": "48",
@@ -169,6 +172,8 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     logFlushSchedulerIntervalMs: 17,
     shards: 18,
     appendMode: "mapped",
+    logFormat: "json",
+    logLevels: logLevels("barnabas=error,barnabas.etcd=off"),
   });
   assert.deepEqual([logDefaults.maxMessageBytes, logDefaults.appendMode, logDefaults.flushMs], [19, "mapped", 17]);
 });

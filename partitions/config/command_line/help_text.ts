@@ -46,11 +46,11 @@ Settings have Kafka's names and defaults, with these differences:
                         0 (Kafka: 3000, and 0 in the file that it ships)
   broker.heartbeat.interval.ms, broker.session.timeout.ms
                         100, 700 (Kafka: 2000, 9000)
-  barnabas.shards, barnabas.log.append.mode, barnabas.cluster.id,
-  barnabas.recovery.interval.bytes, barnabas.recovery.trust.page.cache,
-  barnabas.inter.broker.secret, barnabas.etcd.*
+  barnabas.shards, barnabas.cluster.id, barnabas.inter.broker.secret,
+  barnabas.etcd.*, barnabas.log.*, barnabas.recovery.*
                         this broker's own
 README.md lists every setting. Ctrl-C stops cleanly, a second one at once.
+Exit codes: 0 stopped, 1 failed, 2 wrong flags, 128 + N by a second signal N
 `;
 }
 
