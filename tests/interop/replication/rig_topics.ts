@@ -42,7 +42,7 @@ export async function deleteTopic(node: RigNode, name: string): Promise<void> {
   assert.equal(topic?.errorCode, errorCode.NONE, topic?.errorMessage ?? "no answer");
 }
 
-/** Writes a record to partition 0 with acks=all, through whoever leads it. @param by the topic as this broker sees it */
+/** Writes a record to partition 0 with acks=all, through whoever leads it, until it is acknowledged: it may be there twice. @param by the topic as this broker sees it */
 export async function writeRecord({ view, node }: { view: TopicView; node: RigNode }, value: string): Promise<void> {
   const request = produceTo(view.topic, 0, wireBatch([{ value: new TextEncoder().encode(value) }]));
   await waitFor(`${view.topic} takes a record`, async () => {

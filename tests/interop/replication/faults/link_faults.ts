@@ -5,6 +5,7 @@
 import type { Random } from "../../random.ts";
 import type { Fault as EtcdFault } from "../../etcd/fault_proxy.ts";
 import type { AppliedFault, Fault } from "../fault.ts";
+import type { RigNode } from "../replicated_cluster.ts";
 import type { ReplicationRig } from "../replication_rig.ts";
 import type { EtcdProxies } from "./etcd_proxies.ts";
 import type { Links } from "./links.ts";
@@ -17,6 +18,7 @@ const DELAY_MS = 200;
 const SLOW_WRITE_MS = 5000;
 const UNDISTURBED_MS = 5000;
 const LASTS_MS = 2500;
+const STARTS_MAX = 10;
 
 /**
  * Slow and half-open links between the brokers.
@@ -73,6 +75,18 @@ export function linkFaults(links: Links, fetchMs: number): Fault[] {
   }
 }
 
+/** Starts a broker, as systemd does: again, when it ended because etcd did not answer. */
+async function startAgain(node: RigNode): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await node.start();
+    } catch (error) {
+      const isSilence = error instanceof Error && error.message.includes("it does not answer in time");
+      if (!isSilence || attempt === STARTS_MAX) throw error;
+    }
+  }
+}
+
 /** Half of the requests to etcd meet a fault, but for watches. @param proxies in front of its members */
 export function etcdAnswerFaults(proxies: EtcdProxies): Fault[] {
   const kinds: [name: string, faults: readonly EtcdFault[]][] = [
@@ -86,7 +100,7 @@ export function etcdAnswerFaults(proxies: EtcdProxies): Fault[] {
       const node = random.pick(nodes);
       proxies.plan(({ path }) => path.endsWith("/watch") || random.below(2) === 0 ? "none" : random.pick(faults));
       await node.kill();
-      await node.start();
+      await startAgain(node);
       return {
         what: `broker ${node.nodeId}`,
         writes: { resumeWithinMs: 2 * SLACK_MS },
