@@ -25,6 +25,8 @@ export { OFFLINE_DIRECTORY } from "./placement/directory_placement.ts";
 export { type DelayedOperation, type ProgressListener, Purgatory } from "./requests/purgatory.ts";
 export { Arena, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";
 export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";
+export { PartitionTraffic, type TrafficEnd } from "./shared/counters/partition_traffic.ts";
+export { requestTime, ShardCounters } from "./shared/counters/shard_counters.ts";
 export { TurnCounter, type TurnTimes } from "./shared/turn_times.ts";
 export * as message from "./shared/messages.ts";
 export type { RingRecord } from "./shared/ring.ts";

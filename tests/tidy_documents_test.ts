@@ -10,7 +10,16 @@ import { topicDefinitions } from "../partitions/config/topics/topic_definitions.
 import { VERSION } from "../partitions/config/version.ts";
 import { questions } from "../partitions/questions/questions.ts";
 import { kind } from "../partitions/shared/messages.ts";
-import { FLUSH_WORKER, ISOLATE, RING, type SharedWord, sharedWords, WATERMARK } from "../partitions/shared/words.ts";
+import {
+  COUNTER,
+  FLUSH_WORKER,
+  ISOLATE,
+  RING,
+  type SharedWord,
+  sharedWords,
+  TRAFFIC,
+  WATERMARK,
+} from "../partitions/shared/words.ts";
 import { handlerList } from "./tidy/handler_list.ts";
 import { questionList } from "./tidy/question_list.ts";
 import { readmeWithTables, tableNames, tablesIn } from "./tidy/readme_tables.ts";
@@ -197,10 +206,17 @@ Deno.test("every shared word has exactly one row with one writer, and two writer
   assert.match(sharedWordFindings([{ ...head, readers: [] }]).join(), /no reader/);
   assert.deepEqual(sharedWordFindings(sharedWords), []);
   for (
-    const [table, indexes] of [["watermarks", WATERMARK], ["ring", RING], ["isolate", ISOLATE], [
-      "flush worker",
-      FLUSH_WORKER,
-    ]] as const
+    const [table, indexes] of [
+      ["watermarks", WATERMARK],
+      ["ring", RING],
+      ["isolate", ISOLATE],
+      [
+        "flush worker",
+        FLUSH_WORKER,
+      ],
+      ["counters", COUNTER],
+      ["traffic", TRAFFIC],
+    ] as const
   ) {
     const rows = sharedWords.filter((word) => word.table === table).map(({ name, index }) => [name, index]);
     assert.deepEqual(Object.fromEntries(rows), { ...indexes }, table);

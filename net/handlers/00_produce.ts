@@ -55,6 +55,7 @@ import {
   produceResponse,
 } from "../protocol/messages/00_produce.ts";
 import { CurrentLeaders, refuseUnled, untilEpochOf } from "../requests/leadership.ts";
+import { countProduced } from "../requests/produce/produce_traffic.ts";
 import { areAwaitingFlush, areEnded, checkProgress, expire } from "../requests/produce/acknowledgements.ts";
 import { partitionResponse, ProducePart, producerBatchOf, type TopicData } from "../requests/produce/produce_part.ts";
 import { newErrorBudget } from "../requests/produce/record_error_budget.ts";
@@ -152,6 +153,7 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
 
   onAppended(tag: number, outcome: AppendOutcome): void {
     const part = this.#parts[tag] as ProducePart;
+    countProduced(this.#services.traffic, part, outcome);
     if (outcome.refusal !== null) this.#refuse(part, outcome.refusal, outcome.recordIndex);
     else if (this.#exchange.context.refusedBatches !== undefined) this.#noteStored(part);
     if (part.isHeld) this.#releaseBlock();

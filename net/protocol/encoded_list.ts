@@ -2,6 +2,7 @@
  * An array of a response whose elements are encoded one by one before the response itself. It serves answers that are made over
  * several turns and are so large that their elements must not be on the heap together. Runs in any isolate.
  */
+import type { ErrorCounts } from "./error_counts.ts";
 import { Writer } from "./writer.ts";
 
 /** Encodes an element as a message of its own. */
@@ -29,6 +30,11 @@ export class EncodedList<E> {
   /** The encoded elements, one after the other. */
   get bytes(): Uint8Array {
     return this.#writer.bytes.subarray(0, this.#writer.position);
+  }
+
+  /** Error codes of the elements, as `Writer` notes them. */
+  get errors(): ErrorCounts | null {
+    return this.#writer.errors;
   }
 
   /** Number of elements. */

@@ -128,7 +128,7 @@ class EncoderSource {
         return `if (${value} === null) ${none}; else { ${some}; ${write} }`;
       }
       default:
-        return `w.${type.kind}(${value});`;
+        return path.endsWith("_errorCode") ? `w.errorCode(${value});` : `w.${type.kind}(${value});`;
     }
   }
 
@@ -140,6 +140,7 @@ class EncoderSource {
       "if (list instanceof EncodedList) {",
       `${writeCount}(list.count);`,
       "w.raw(list.bytes);",
+      "w.noteErrors(list.errors);",
       "return;\n}",
       "const count = list.length;",
       "const isMade = list instanceof MadeList;",

@@ -8,6 +8,7 @@
  * Source: the Kafka protocol guide ("Protocol Primitive Types"), KIP-482 (compact types, tagged fields).
  */
 import { writeInt64 } from "../../storage/base/int64.ts";
+import { ErrorCounts } from "./error_counts.ts";
 import { STRING_BYTES_MAX } from "./reader.ts";
 import { encodeUuid, UUID_BYTES } from "./text_cache.ts";
 
@@ -49,6 +50,8 @@ export class Writer {
   position = 0;
   /** Payloads that are not in `bytes`, in the order in which they are sent. */
   readonly holes: RecordsHole[] = [];
+  /** Error codes that were written; null before the first one. */
+  errors: ErrorCounts | null = null;
   readonly #capacity: number;
   readonly #bytesMax: number;
   readonly #allocate: (byteLength: number) => Uint8Array;
@@ -74,6 +77,7 @@ export class Writer {
   reset(): void {
     this.position = 0;
     this.holes.length = 0;
+    this.errors?.clear();
     if (this.bytes.byteLength > Math.max(this.#capacity, WRITER_BYTES_KEPT_MAX)) {
       this.#use(this.#allocate(this.#capacity));
     }
@@ -94,6 +98,17 @@ export class Writer {
   int16(value: number): void {
     const at = this.#reserve(2);
     this.view.setInt16(at, value);
+  }
+
+  /** An int16 that is an error code of Kafka's, which is counted. */
+  errorCode(value: number): void {
+    if (value !== 0) (this.errors ??= new ErrorCounts()).add(value);
+    this.int16(value);
+  }
+
+  /** Counts error codes that were written elsewhere. */
+  noteErrors(errors: ErrorCounts | null): void {
+    errors?.each((code, count) => (this.errors ??= new ErrorCounts()).add(code, count));
   }
 
   int32(value: number): void {

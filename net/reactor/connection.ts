@@ -14,6 +14,7 @@ import type { Affinity } from "./affinity.ts";
 import { Framing, type FramingOwner, type FramingTools, type ReceiveResult } from "./framing.ts";
 import { releaseHoles } from "../requests/answer_frame.ts";
 import type { PipelineOwner } from "../requests/exchange.ts";
+import type { RequestTimes, TimedRequest } from "../requests/times/request_times.ts";
 import { Pipeline } from "../requests/pipeline.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { MaybeIdle } from "./idle_connections.ts";
@@ -39,6 +40,8 @@ const REQUESTS_PER_LOOK = 4;
 export interface ConnectionShard extends SenderTools, FramingTools {
   readonly arena: Arena;
   readonly writer: Writer;
+  /** How long the requests of the shard take. */
+  readonly times: RequestTimes;
   /** Largest request, `socket.request.max.bytes`. */
   readonly requestBytesMax: number;
   /**
@@ -83,6 +86,8 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   /** Owned by the shard: number by which the main isolate counts it. */
   peer = 0;
   activeTick = 0;
+  /** When the bytes that are being handled were there, µs. */
+  arrivedUs = 0;
   /** Set once: the reason why the connection closes at the end of the turn. */
   closeReason: string | null = null;
   /** It closes because a handler threw, which is a bug of the broker. */
@@ -107,6 +112,10 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
     this.pipeline = new Pipeline(this, shard.memory.pipelines);
   }
 
+  get times(): RequestTimes {
+    return this.#shard.times;
+  }
+
   get writer(): Writer {
     return this.#shard.writer;
   }
@@ -127,6 +136,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   /** The socket has bytes, or its peer has closed it. */
   onReadable(): void {
     this.#shard.markActive(this);
+    this.arrivedUs = this.registration?.readyUs ?? this.times.nowUs;
     for (let calls = 0; calls < RECEIVES_PER_TURN_MAX && this.closeReason === null && !this.#isPaused; calls++) {
       if (this.#framing.isEmpty && this.#isToTransfer) return this.#stopToTransfer();
       const result = this.#framing.receive();
@@ -277,6 +287,10 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
     } else this.#shard.markDirty(this);
   }
 
+  onAnswer(request: TimedRequest): void {
+    if (this.closeReason === null && this.#goneReason === null) this.times.queued(request, this.sender);
+  }
+
   close(reason: string): void {
     this.closeReason ??= reason;
     this.#shard.markDirty(this);
@@ -288,6 +302,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
     this.#shard.memory.cancelWaits(this);
     this.pipeline.abandon();
     this.sender.discard();
+    this.times.dropUnsent(this.sender);
     this.#framing.discard();
   }
 

@@ -5,6 +5,7 @@
 import type { Connection } from "./connection.ts";
 import type { IdleConnections } from "./idle_connections.ts";
 import type { ShardConnections } from "./shard_connections.ts";
+import type { RequestTimes } from "../requests/times/request_times.ts";
 import type { TurnBudget } from "./turn_budget.ts";
 
 /** What the list uses of its shard. */
@@ -12,6 +13,7 @@ export interface DirtyConnectionsParts {
   readonly connections: ShardConnections;
   readonly idle: IdleConnections;
   readonly budget: TurnBudget;
+  readonly times: RequestTimes;
 }
 
 /** The list. */
@@ -51,16 +53,20 @@ export class DirtyConnections {
   }
 
   #flush(connection: Connection): void {
-    const { connections, idle, budget } = this.#parts;
+    const { connections, idle, budget, times } = this.#parts;
     connection.isDirty = false;
     idle.markActive(connection);
     if (connection.closeReason !== null) {
       // Sends the answers to requests before the one that closes the connection, as far as the socket accepts them.
-      if (connections.has(connection)) connection.sender.flush();
+      if (connections.has(connection)) {
+        connection.sender.flush();
+        times.flushed(connection.sender);
+      }
       return connections.close(connection);
     }
     const result = connection.sender.flush(connection.wasWritable);
     connection.wasWritable = false;
+    times.flushed(connection.sender);
     if (result === "broken") return connection.close("a segment file could not be read");
     if (result === "more") this.add(connection);
     connections.setWriting(connection, result === "blocked");

@@ -43,6 +43,8 @@ export class Registration implements MaybeReady {
   isReady = false;
   /** What epoll has reported since the last serving. */
   readyBits = 0;
+  /** When epoll had reported that, by the clock of the turn; µs. */
+  readyUs = 0;
   hasYielded = false;
   hasHungUp = false;
   isOpen = true;
@@ -114,12 +116,17 @@ export class Reactor implements Disposable {
     this.#ready.add(registration);
   }
 
-  /** Waits until a descriptor is ready, and notes which ones are. @param timeoutMs whole milliseconds, 0 to look only */
-  wait(timeoutMs: number): void {
+  /**
+   * Waits until a descriptor is ready, and notes which ones are.
+   * @param timeoutMs whole milliseconds, 0 to look only @param onWoken called after the wait; returns the time in µs
+   */
+  wait(timeoutMs: number, onWoken: () => number = () => 0): void {
     const count = this.#epoll.wait(timeoutMs);
+    const nowUs = onWoken();
     for (let index = 0; index < count; index++) {
       const registration = this.#byFd.get(this.#epoll.eventFd(index));
       if (registration === undefined) continue;
+      if (registration.readyBits === 0) registration.readyUs = nowUs;
       registration.readyBits |= this.#epoll.eventBits(index);
       this.#ready.add(registration);
     }

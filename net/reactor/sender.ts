@@ -13,6 +13,7 @@ import { isColdAt, isResident, readResident, send, sendFile } from "../../storag
 import { BLOCK_BYTES_MIN, blockBytesFor } from "../../partitions/mod.ts";
 import type { AnswerMemory } from "./answer_memory.ts";
 import type { FileSlice } from "./file_slice.ts";
+import type { TimedSender } from "../requests/times/request_times.ts";
 import type { RecordsPayload } from "../protocol/writer.ts";
 
 /**
@@ -88,7 +89,7 @@ export interface SenderTools {
 export type FlushResult = "drained" | "more" | "blocked" | "loading" | "broken";
 
 /** Sends the answers of one connection. */
-export class Sender {
+export class Sender implements TimedSender {
   readonly #fd: number;
   readonly #tools: SenderTools;
   readonly #onLoaded: () => void;
@@ -101,6 +102,8 @@ export class Sender {
   #stallsCount = 0;
   #isDiscarded = false;
   #isLoadingAhead = false;
+  firstTimed = -1;
+  lastTimed = -1;
 
   /** @param fd the socket @param tools of the shard @param onLoaded called when a slice that was cold can be sent */
   constructor(fd: number, tools: SenderTools, onLoaded: () => void) {

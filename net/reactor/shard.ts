@@ -17,6 +17,7 @@ import {
   type Outbox,
   type Purgatory,
   type RingRecord,
+  type ShardCounters,
   type ShardPartitions,
   type TurnCounter,
 } from "../../partitions/mod.ts";
@@ -34,6 +35,7 @@ import type { RequestMemory } from "./request_memory.ts";
 import type { Router } from "../requests/router.ts";
 import { AnswerMemory, mostUnsent } from "./answer_memory.ts";
 import type { SendCounts } from "./sender.ts";
+import { RequestTimes } from "../requests/times/request_times.ts";
 import { ShardConnections } from "./shard_connections.ts";
 import { Slices } from "../requests/slices.ts";
 import { LAST_GRANT_MS, TurnBudget, turnPart } from "./turn_budget.ts";
@@ -63,6 +65,8 @@ export interface ShardParts {
   readonly inbox: Inbox;
   readonly outboxes: readonly Outbox[];
   readonly isolates: IsolateTable;
+  /** Counts what the shard does. */
+  readonly counters: ShardCounters;
   /** Counts how long turns take. */
   readonly turns: TurnCounter;
   readonly eventFd: number;
@@ -108,11 +112,17 @@ export class Shard implements ConnectionShard {
   readonly #receiveRecord = (sender: number, record: RingRecord) => this.#onRecord(sender, record);
   #router: Router | null = null;
   #outgoing: OutgoingReceiver | null = null;
-  /** Duration of all waits in total. */
+  /** Duration of all waits in total, in ms; and what was counted of it, in µs. */
   #waitedMs = 0;
+  #waitedUs = 0;
   readonly #budget: TurnBudget;
+  readonly times: RequestTimes;
   /** Requests that wait for memory were left to the next turn, which begins with them. */
   #leavesGrants = false;
+  readonly #beginTurn = () => {
+    this.#budget.begin();
+    return this.#budget.nowUs;
+  };
   readonly #mayContinue = () => !this.#budget.isSpent;
   readonly #dirty: DirtyConnections;
   readonly #garbage = new HeapGarbage(HEAP_GROWTH_BYTES.shard);
@@ -127,10 +137,17 @@ export class Shard implements ConnectionShard {
     this.answers = new AnswerMemory(parts.outboxes.length);
     this.reactor.register(parts.eventFd, READABLE, wakeUp(parts.inbox));
     this.#budget = new TurnBudget(parts.clock);
+    this.#budget.listener = this.times = new RequestTimes(parts.counters, this.#budget);
     this.slices = new Slices(this.#budget, () => parts.partitions.isCrowded);
     this.#connections = new ShardConnections(this.reactor, parts, this);
     this.#idle = new IdleConnections(parts.connectionsMaxIdleMs, parts.clock.monotonicMs());
-    this.#dirty = new DirtyConnections({ connections: this.#connections, idle: this.#idle, budget: this.#budget });
+    const { times } = this;
+    this.#dirty = new DirtyConnections({
+      connections: this.#connections,
+      idle: this.#idle,
+      budget: this.#budget,
+      times,
+    });
   }
 
   /** Connections of this shard. */
@@ -253,8 +270,8 @@ export class Shard implements ConnectionShard {
     const { inbox } = this.#parts;
     const parked = timeoutMs > 0 && inbox.park();
     const waitsFromMs = this.#budget.nowMs;
-    this.reactor.wait(parked ? timeoutMs : 0);
-    const nowMs = this.#budget.begin();
+    this.reactor.wait(parked ? timeoutMs : 0, this.#beginTurn);
+    const { nowMs } = this.#budget;
     if (parked) {
       inbox.unpark();
       this.#countWait(nowMs - waitsFromMs);
@@ -275,11 +292,14 @@ export class Shard implements ConnectionShard {
     return Math.max(0, Math.min(SLEEP_MS_MAX, Math.ceil(nextMs - this.#budget.nowMs)));
   }
 
-  /** Reports to the main isolate how long the shard waits. A single shard does not report, because there is nothing to compare. */
+  /** Counts how long the shard waits. A single shard does not tell the balancer, because there is nothing to compare. */
   #countWait(tookMs: number): void {
-    const { isolates, shard, outboxes } = this.#parts;
-    if (outboxes.length === 1) return;
+    const { isolates, shard, outboxes, counters } = this.#parts;
     this.#waitedMs += tookMs;
+    const waitedUs = Math.floor(this.#waitedMs * 1000);
+    counters.add("waitedUs", waitedUs - this.#waitedUs);
+    this.#waitedUs = waitedUs;
+    if (outboxes.length === 1) return;
     isolates.set(shard, ISOLATE.waited, (this.#waitedMs * 1000) | 0);
   }
 

@@ -13,6 +13,7 @@ import {
   type Outbox,
   type Purgatory,
   reportTaken,
+  type ShardCounters,
 } from "../../partitions/mod.ts";
 import {
   type Clock,
@@ -52,6 +53,7 @@ export interface ShardConnectionsParts {
   readonly clock: Clock;
   readonly purgatory: Purgatory;
   readonly isolates: IsolateTable;
+  readonly counters: ShardCounters;
   /** This shard's arena. */
   readonly arena: Arena;
   /** The arena of each shard. */
@@ -134,6 +136,7 @@ export class ShardConnections {
     prepareConnection(fd, this.#parts.socketBuffers);
     this.#connections.add(connection);
     if (transfers === 0) this.#traceNew(fd);
+    if (transfers === 0) this.#parts.counters.countCreated(connection.listener);
     return connection;
   }
 
@@ -194,6 +197,7 @@ export class ShardConnections {
     }
     this.#removeConnection(connection);
     closeDescriptor(connection.fd);
+    this.#parts.counters.countClosed(connection.listener);
     this.#countClosed(1, connection.peer);
   }
 

@@ -1,6 +1,6 @@
 /** A shard for tests that run its turns themselves, with real sockets. Tests only. */
 import { strict as assert } from "node:assert";
-import { IsolateTable, type Outbox, outboxes, TurnCounter } from "../../partitions/mod.ts";
+import { IsolateTable, type Outbox, outboxes, ShardCounters, TurnCounter } from "../../partitions/mod.ts";
 import { TestShards } from "../../partitions/owned/partition_testing.ts";
 import { type Clock, type FileSystem, linuxFileSystem } from "../../storage/mod.ts";
 import { sendConnection } from "../shards/connection_transfer.ts";
@@ -48,6 +48,7 @@ export class ShardFixture implements Disposable {
       inbox,
       outboxes: ways,
       isolates: new IsolateTable(this.world.state.isolates),
+      counters: new ShardCounters(this.world.state.counters[0] as SharedArrayBuffer),
       turns: new TurnCounter(new IsolateTable(this.world.state.isolates), 0),
       eventFd: this.world.state.eventFds[0] as number,
       purgatory,

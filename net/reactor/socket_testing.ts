@@ -11,6 +11,7 @@ import type { RequestExchange } from "../requests/exchange.ts";
 import { Handoff } from "../accept/handoff.ts";
 import { type ConnectionContext, newContext } from "../requests/connection_context.ts";
 import { fetchApi } from "../handlers/01_fetch.ts";
+import { untimed } from "../requests/times/request_times_testing.ts";
 import { Writer } from "../protocol/writer.ts";
 import { RequestMemory } from "./request_memory.ts";
 import { AnswerMemory } from "./answer_memory.ts";
@@ -110,6 +111,7 @@ export class FakeShard implements ConnectionShard {
   readonly arena = new Arena(allocateArena(), { reservedBytes: 4 + 100 * 1024 * 1024 });
   readonly writer = new Writer();
   readonly answers = new AnswerMemory(1);
+  readonly times = untimed();
   readonly counts = { copiedSlices: 0, sentSlices: 0, loadedSlices: 0 };
   requestBytesMax = 100 * 1024 * 1024;
   /** Requests that were handled, as copies of their bytes. */

@@ -16,6 +16,7 @@ import { placeOf } from "../protocol/wire_types.ts";
 import type { RecordsPayload, Writer } from "../protocol/writer.ts";
 import { beginFrame, completeFrame, releaseHoles } from "./answer_frame.ts";
 import type { QuotaKind } from "./quotas.ts";
+import type { RequestTimes, TimedRequest } from "./times/request_times.ts";
 import { isLargeWeight, type RequestWeights } from "./request_weights.ts";
 
 /** An encoded response that waits for its turn. */
@@ -33,6 +34,10 @@ export interface PipelineOwner {
   /** Ends one hold. */
   releaseBlock(block: number): void;
   readonly context: ConnectionContext;
+  /** When the bytes of the request that is being handled were there, µs. */
+  readonly arrivedUs: number;
+  /** Counts how long requests take. */
+  readonly times: RequestTimes;
   /** Decides which shard the connection belongs to. */
   readonly affinity: Affinity;
   /** The shard's writer, for one encoding at a time. */
@@ -41,6 +46,8 @@ export interface PipelineOwner {
   onEnded(): void;
   /** Moves an encoded response to the connection's sender. */
   sendEncoded(bytes: Uint8Array, end: number, holes: readonly { at: number; payload: RecordsPayload }[]): void;
+  /** The answer of a request is the last one that was moved there. */
+  onAnswer(request: TimedRequest): void;
   /** A handler threw. */
   onHandlerFailure(): void;
   /** Closes the connection. */
@@ -67,7 +74,7 @@ export interface ExchangePipeline {
 }
 
 /** One request. */
-export class RequestExchange<Response = unknown> implements Exchange<Response> {
+export class RequestExchange<Response = unknown> implements Exchange<Response>, TimedRequest {
   readonly header: RequestHeader;
   readonly #row: Api;
   readonly #pipeline: ExchangePipeline;
@@ -86,6 +93,10 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
   keptBytes = 0;
   /** Owned by the router: bytes of heap that the decoded request takes. */
   weightBytes = 0;
+  readonly arrivedUs: number;
+  sinceUs = 0;
+  respondedUs = 0;
+  isHandled = false;
 
   /** @param header the request's @param row its API @param pipeline of its connection */
   constructor(header: RequestHeader, row: Api, pipeline: ExchangePipeline) {
@@ -93,6 +104,8 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     this.#row = row;
     this.#pipeline = pipeline;
     this.#block = pipeline.owner.currentBlock;
+    this.arrivedUs = pipeline.owner.arrivedUs;
+    pipeline.owner.times.begin(this);
   }
 
   get apiVersion(): number {
@@ -204,6 +217,8 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     beginFrame(writer);
     encodeResponseHeader(writer, this.#row.response, { apiVersion, correlationId: this.header.correlationId });
     const failure = completeFrame(writer, encodeBody);
+    owner.times.responded(this);
+    owner.times.countErrors(this, writer.errors);
     if (failure !== null) return this.close(`the answer to ${this.#row.name} cannot be encoded: ${failure}`);
     if (this.#pipeline.isClosed) {
       this.#state = "done";
@@ -212,6 +227,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     if (this.#pipeline.isHead(this)) {
       this.#state = "done";
       owner.sendEncoded(writer.bytes, writer.position, writer.holes);
+      owner.onAnswer(this);
       this.#pipeline.advance();
       return;
     }
@@ -224,6 +240,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
     assert(this.#state === "waiting", "a request is answered once");
     this.#drop = null;
     this.#state = "done";
+    this.#pipeline.owner.times.endedUnanswered(this);
     if (this.#pipeline.isClosed) return;
     if (!this.#pipeline.isHead(this)) return this.#pipeline.keep(this, 0);
     this.#pipeline.advance();
@@ -246,8 +263,14 @@ export class RequestExchange<Response = unknown> implements Exchange<Response> {
       this.#kept = null;
       this.#state = "done";
       this.#pipeline.owner.sendEncoded(kept.bytes, kept.bytes.length, kept.holes);
+      this.#pipeline.owner.onAnswer(this);
     }
     return this.#state === "done";
+  }
+
+  /** Its handler has returned. */
+  handled(): void {
+    this.#pipeline.owner.times.handled(this);
   }
 
   /** Drops the request, because its connection has closed. */

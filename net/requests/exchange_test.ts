@@ -5,6 +5,7 @@ import { Pipeline } from "./pipeline.ts";
 import { fetchApi } from "../handlers/01_fetch.ts";
 import { type RecordsPayload, Writer } from "../protocol/writer.ts";
 import { testContext } from "../reactor/socket_testing.ts";
+import { untimed } from "./times/request_times_testing.ts";
 
 class FakeConnection implements PipelineOwner {
   readonly context = testContext();
@@ -32,6 +33,9 @@ class FakeConnection implements PipelineOwner {
     this.closed.push(reason);
   }
   readonly currentBlock = 0;
+  readonly arrivedUs = 0;
+  readonly times = untimed();
+  onAnswer(): void {}
   retainBlock(): void {}
   releaseBlock(): void {}
 }

@@ -9,7 +9,7 @@ import type { MetadataImage } from "../../partitions/metadata/image.ts";
 import type { GroupApis } from "../../partitions/coordinators/groups/group_apis.ts";
 import type { CoordinatorAccess } from "../../partitions/coordinators/runtime/shard_coordinators.ts";
 import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
-import type { Purgatory, ShardPartitions, WatermarkTable } from "../../partitions/mod.ts";
+import type { PartitionTraffic, Purgatory, ShardPartitions, WatermarkTable } from "../../partitions/mod.ts";
 import type { Authentication } from "./authentication/authentication.ts";
 import type { ClusterView } from "./cluster_view.ts";
 import type { Api } from "../protocol/api.ts";
@@ -55,6 +55,8 @@ export interface ShardServices {
   /** Runs the work of a request on many partitions. */
   readonly slices: SliceRunner;
   readonly watermarks: WatermarkTable;
+  /** Counts what clients write and read. */
+  readonly traffic: PartitionTraffic;
   /** The memory that holds requests. */
   readonly arena: NativeMemory;
   readonly image: MetadataImage;

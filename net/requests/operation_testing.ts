@@ -8,6 +8,8 @@ import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import { type BrokerImage, MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
 import { onlyBroker } from "../../partitions/metadata/controller_loading.ts";
 import { type TestShard, TestShards } from "../../partitions/owned/partition_testing.ts";
+import { PartitionTraffic } from "../../partitions/shared/counters/partition_traffic.ts";
+import { ShardCounters } from "../../partitions/shared/counters/shard_counters.ts";
 import type { ReplicationParts } from "../../partitions/owned/led_replicas.ts";
 import type { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { Affinity } from "../reactor/affinity.ts";
@@ -24,6 +26,7 @@ import { type RecordsHole, type RecordsPayload, Writer } from "../protocol/write
 import type { FileSlice } from "../reactor/file_slice.ts";
 import { allAtOnce } from "./slices_testing.ts";
 import { testContext } from "../reactor/socket_testing.ts";
+import { untimed } from "./times/request_times_testing.ts";
 import { TopicWaits } from "./produce/topic_waits.ts";
 import { NewLeaderships } from "./replication/new_leaderships.ts";
 
@@ -34,6 +37,8 @@ export class TestBroker implements Disposable {
   readonly #config;
   readonly newLeaderships = new NewLeaderships();
   readonly #topicWaits: TopicWaits[];
+  /** What is counted, by shard. */
+  readonly traffic: PartitionTraffic[];
   /** Held answers to the question whether changes are under way; null when the question is answered at once. */
   awaited: (() => void)[] | null = null;
   /** Changes of rows that leaders want. */
@@ -69,6 +74,10 @@ export class TestBroker implements Disposable {
       },
     });
     this.images = this.world.shards.map(() => new MetadataImage());
+    const { counters, traffic } = this.world.state;
+    this.traffic = counters.map((memory, shard) =>
+      new PartitionTraffic(traffic[shard] as SharedArrayBuffer, new ShardCounters(memory))
+    );
     this.register([onlyBroker({ ...built.config, nodeId: 1 }, { ids: [] })]);
     const { clock } = this.world;
     this.#topicWaits = this.world.shards.map(({ purgatory }) =>
@@ -107,6 +116,7 @@ export class TestBroker implements Disposable {
       newLeaderships: this.newLeaderships,
       slices: allAtOnce,
       watermarks: this.world.table,
+      traffic: this.traffic[shard] as PartitionTraffic,
       arena: arena.memory,
       image,
       control: this.#control,
@@ -164,6 +174,8 @@ export class TestClient implements PipelineOwner {
   readonly pipeline: Pipeline;
   readonly closed: string[] = [];
   readonly currentBlock = 7;
+  readonly arrivedUs = 0;
+  readonly times = untimed();
   /** How many arena blocks of its requests are held. */
   heldCount = 0;
   retainedCount = 0;
@@ -198,6 +210,8 @@ export class TestClient implements PipelineOwner {
     assert.deepEqual([reader.failure, reader.remaining], [null, 0]);
     return response;
   }
+
+  onAnswer(): void {}
 
   sendEncoded(bytes: Uint8Array, end: number, holes: readonly RecordsHole[]): void {
     const parts: Uint8Array[] = [];

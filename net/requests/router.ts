@@ -83,6 +83,7 @@ export class Router {
     } catch (error) {
       exchange.fail(error);
     }
+    exchange.handled();
     return 0;
   }
 }

@@ -1,3 +1,4 @@
+import { untimed } from "./times/request_times_testing.ts";
 import { strict as assert } from "node:assert";
 import { AssertionError } from "../../storage/base/assert.ts";
 import { nativeMemory } from "../../storage/mod.ts";
@@ -62,6 +63,9 @@ class Fixture {
       onHandlerFailure: () => void this.failuresCount++,
       close: (reason) => void this.closed.push(reason),
       currentBlock: 0,
+      arrivedUs: 0,
+      times: untimed(),
+      onAnswer: () => {},
       retainBlock: () => {},
       releaseBlock: () => {},
     };

@@ -11,6 +11,7 @@ import {
   type ControlCallName,
   type ControlCalls,
   type ControlPlane,
+  CounterReader,
   emptyWatermarks,
   FlushWorkerHosts,
   type ImageDelta,
@@ -70,6 +71,8 @@ export class ShardPool {
   readonly #state: SharedState;
   /** What the isolates tell each other of themselves. */
   readonly isolates: IsolateTable;
+  /** What the shards have counted for the metrics. */
+  readonly counters: CounterReader;
   readonly #members: Member[] = [];
   readonly #events: ShardPoolEvents;
   readonly #awaited = new Map<number, Awaited>();
@@ -98,6 +101,7 @@ export class ShardPool {
     this.#state = allocateSharedState(shardsCount, counts.directoriesCount);
     this.watermarks = new WatermarkTable(this.#state.watermarks);
     this.isolates = new IsolateTable(this.#state.isolates);
+    this.counters = new CounterReader(this.#state);
     this.#jobs = new ShardJobs({
       arenas: this.#state.arenas,
       post: (...message) => this.#post(...message),

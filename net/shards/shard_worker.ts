@@ -14,7 +14,6 @@ import {
   InterestTable,
   ISOLATE,
   IsolateTable,
-  LogStore,
   MetadataImage,
   outboxes,
   type PartitionFailure,
@@ -42,6 +41,8 @@ import { beginsLeadership, NewLeaderships } from "../requests/replication/new_le
 import type { ShardFetching } from "./fetching/shard_fetching.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 import { ShardLog } from "./shard_log.ts";
+import { shardLogStore } from "./logs/shard_log_store.ts";
+import { ShardMetrics } from "./metrics/shard_metrics.ts";
 import { shardReplication } from "./shard_replication.ts";
 import { TopicWaits } from "../requests/produce/topic_waits.ts";
 
@@ -63,6 +64,7 @@ class ShardHost {
   readonly #coordinators: ShardCoordinators<GroupApis>;
   readonly #shard: Shard;
   readonly #turns: TurnCounter;
+  readonly #metrics: ShardMetrics;
   readonly #jobs = new JobLink(post);
   readonly #log: ShardLog;
   readonly #fetchingParts: ClusterCodeParts;
@@ -77,6 +79,7 @@ class ShardHost {
     const { shard, state, config } = start;
     this.#isolates = new IsolateTable(state.isolates);
     this.#turns = new TurnCounter(this.#isolates, shard);
+    this.#metrics = new ShardMetrics(state, shard);
     const watermarks = new WatermarkTable(state.watermarks);
     const interest = new InterestTable(state.interest);
     const purgatory = new Purgatory(interest, shard);
@@ -117,6 +120,7 @@ class ShardHost {
       outboxes: ways,
       isolates: this.#isolates,
       turns: this.#turns,
+      counters: this.#metrics.counters,
       eventFd: state.eventFds[shard] as number,
       purgatory,
       partitions: this.#partitions,
@@ -240,6 +244,7 @@ class ShardHost {
       newLeaderships: this.#newLeaderships,
       slices: this.#shard.slices,
       watermarks,
+      traffic: this.#metrics.traffic,
       arena: arena.memory,
       image: this.#image,
       control: this.#control,
@@ -251,23 +256,6 @@ class ShardHost {
       cluster: new ClusterView({ clusterId, ownId: config.nodeId, image: this.#image }),
       config,
     };
-  }
-
-  #store(report: (text: string) => void): LogStore {
-    const { shard, directories, unmarked, warmSegmentsMax, mappingsMax, logsMax, config } = this.#start;
-    return new LogStore({
-      search: (batch, search, done) => this.#jobs.search({ batch, search }, done),
-      fs: linuxFileSystem,
-      clock: systemClock,
-      directories,
-      unmarked,
-      producerIdExpirationMs: config.producerIdExpirationMs,
-      warmSegmentsMax,
-      mappingsMax,
-      logsMax: logsMax[shard],
-      report,
-      onProgress: (soFar) => post({ type: "progress", soFar }),
-    });
   }
 
   #newPartitions(
@@ -282,7 +270,7 @@ class ShardHost {
       shard,
       nodeId: config.nodeId,
       clock: systemClock,
-      store: this.#store(parts.report),
+      store: shardLogStore(this.#start, { jobs: this.#jobs, report: parts.report, post }),
       flushCheckMs: config.logFlushSchedulerIntervalMs,
       retention: {
         initialDelayMs: config.logInitialTaskDelayMs,
@@ -367,6 +355,7 @@ class ShardHost {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
     const shrunk = delta.changed.flatMap((topic) => lostPartitions(this.#image.topicById(topic.id), topic));
     const begins = beginsLeadership(delta.changed, this.#image, this.#start.config.nodeId);
+    this.#metrics.forget(deleted);
     this.#image.apply(delta);
     if (begins) this.#newLeaderships.begin(systemClock.monotonicMs());
     if (delta.brokers !== undefined) this.#partitions.owned.onBrokers();

@@ -6,6 +6,8 @@ import { createEvent } from "../../storage/sys/epoll.ts";
 import { closeDescriptor } from "../../storage/sys/sockets.ts";
 import { allocateArena } from "./arena.ts";
 import { Inbox, IsolateTable, Outbox } from "./mail.ts";
+import { PartitionTraffic } from "./counters/partition_traffic.ts";
+import { ShardCounters } from "./counters/shard_counters.ts";
 import { allocateRing } from "./ring.ts";
 import { InterestTable, WatermarkTable } from "./watermarks.ts";
 
@@ -18,6 +20,10 @@ export interface SharedState {
   readonly watermarks: SharedArrayBuffer;
   readonly interest: SharedArrayBuffer;
   readonly isolates: SharedArrayBuffer;
+  /** What each shard counts for the metrics (counters/shard_counters.ts), by shard. */
+  readonly counters: SharedArrayBuffer[];
+  /** What each shard counts of partitions (counters/partition_traffic.ts), by shard. */
+  readonly traffic: SharedArrayBuffer[];
   /** rings[from][to]: `from` is the number of a sender, `to` is a shard. */
   readonly rings: SharedArrayBuffer[][];
   /** flushRings[directory][from]: the rings to the flush worker of a log directory, by the shard that sends. */
@@ -47,6 +53,8 @@ export function allocateSharedState(shardsCount: number, directoriesCount = 1): 
     watermarks: WatermarkTable.allocate(),
     interest: InterestTable.allocate(shardsCount),
     isolates: IsolateTable.allocate(shardsCount + directoriesCount),
+    counters: shards.map(ShardCounters.allocate),
+    traffic: shards.map(PartitionTraffic.allocate),
     rings: [...Array.from({ length: shardsCount + 1 }, () => shards.map(ring)), ...byDirectory(flushRings)],
     flushRings: byDirectory(flushRings),
     arenas: shards.map(allocateArena),

@@ -9,7 +9,7 @@ export type Party = "main" | "owner" | "shard" | "flush worker" | "ring producer
 
 /** One shared word (or pair of words: a 53-bit number as low and high half). */
 export interface SharedWord {
-  readonly table: "watermarks" | "interest" | "ring" | "isolate" | "flush worker";
+  readonly table: "watermarks" | "interest" | "ring" | "isolate" | "flush worker" | "counters" | "traffic";
   readonly index: number;
   readonly name: string;
   readonly writer: Party;
@@ -58,6 +58,42 @@ export const ISOLATE = {
 
 /** Index of each word in a flush worker's row: one a log directory, behind those of the shards. Its mail has the same words as a shard's. */
 export const FLUSH_WORKER = { parked: ISOLATE.parked, isServing: 1, stopping: ISOLATE.stopping } as const;
+
+/**
+ * Index of each word in a shard's counters (counters/shard_counters.ts). A total has three words, and counts one; a list begins with its
+ * first word.
+ */
+export const COUNTER = {
+  waitedUs: 0,
+  bytesIn: 3,
+  bytesOut: 6,
+  bytesRejected: 9,
+  messagesIn: 12,
+  replicationBytesIn: 15,
+  replicationBytesOut: 18,
+  produceRequests: 21,
+  failedProduceRequests: 22,
+  fetchRequests: 23,
+  failedFetchRequests: 24,
+  connectionsCreated: 32,
+  connectionsClosed: 48,
+  requests: 64,
+  flushTimes: 192,
+  errors: 320,
+  requestTimes: 320 + 128 * 160,
+} as const;
+
+/** Index of each word in the row of a partition among a shard's counters (counters/partition_traffic.ts): 64 bytes. */
+export const TRAFFIC = {
+  bytesIn: 0,
+  bytesOut: 3,
+  messagesIn: 6,
+  bytesRejected: 9,
+  produceRequests: 12,
+  failedProduceRequests: 13,
+  fetchRequests: 14,
+  failedFetchRequests: 15,
+} as const;
 
 const OFFSET_WRAP = "none: below 2^53";
 
@@ -153,4 +189,67 @@ export const sharedWords: readonly SharedWord[] = [
     "1: the broker stops, and the worker ends",
     "none",
   ]),
+  ...totals("counters", COUNTER, {
+    waitedUs: "microseconds the shard has waited in epoll_wait",
+    bytesIn: "bytes of batches that clients have produced",
+    bytesOut: "bytes of records in answers to consumers",
+    bytesRejected: "bytes of batches that were too large",
+    messagesIn: "records that clients have produced",
+    replicationBytesIn: "bytes of records that this broker has fetched as a follower",
+    replicationBytesOut: "bytes of records in answers to followers",
+  }),
+  ...counts("counters", COUNTER, {
+    produceRequests: "partitions of Produce requests, as Kafka counts them",
+    failedProduceRequests: "of them, those that failed unexpectedly",
+    fetchRequests: "partitions of Fetch requests",
+    failedFetchRequests: "of them, those that failed unexpectedly",
+    connectionsCreated: "connections that the main isolate has transferred here: 16 counts, by listener",
+    connectionsClosed: "connections that were closed here: 16 counts, by listener",
+    requests: "requests: 128 counts, by API key",
+    flushTimes: "how long flushes took: a histogram (counters/histogram.ts)",
+    errors: "error codes in answers: 160 counts for each of 128 API keys",
+    requestTimes:
+      "how long requests took: for each of 128 API keys a histogram of each kind in counters/shard_counters.ts",
+  }),
+  ...totals("traffic", TRAFFIC, {
+    bytesIn: "bytes of the partition's batches that clients have produced",
+    bytesOut: "bytes of its records in answers to consumers",
+    messagesIn: "its records that clients have produced",
+    bytesRejected: "bytes of its batches that were too large",
+  }),
+  ...counts("traffic", TRAFFIC, {
+    produceRequests: "Produce requests that named it",
+    failedProduceRequests: "of them, those that failed unexpectedly",
+    fetchRequests: "Fetch requests that read it",
+    failedFetchRequests: "of them, those that failed unexpectedly",
+  }),
 ];
+
+/** Rows of totals. */
+function totals<Name extends string>(
+  table: SharedWord["table"],
+  indexes: Readonly<Record<Name, number>>,
+  meanings: Readonly<Partial<Record<Name, string>>>,
+): SharedWord[] {
+  const wrap = "none: three words for a number below 2^53 (counters/total_words.ts)";
+  return rowsOf(table, indexes, { meanings, wrap });
+}
+
+/** Rows of counts. */
+function counts<Name extends string>(
+  table: SharedWord["table"],
+  indexes: Readonly<Record<Name, number>>,
+  meanings: Readonly<Partial<Record<Name, string>>>,
+): SharedWord[] {
+  return rowsOf(table, indexes, { meanings, wrap: "wraps at 2^32; only differences count" });
+}
+
+function rowsOf<Name extends string>(
+  table: SharedWord["table"],
+  indexes: Readonly<Record<Name, number>>,
+  { meanings, wrap }: { meanings: Readonly<Partial<Record<Name, string>>>; wrap: string },
+): SharedWord[] {
+  return Object.entries<string | undefined>(meanings).map(([name, meaning = ""]) =>
+    word(table, indexes[name as Name], name, ["shard", "main"], [meaning, wrap])
+  );
+}

@@ -24,6 +24,7 @@ import { authorize } from "../authorization.ts";
 import type { ActivePartitions } from "./active_partitions.ts";
 import { AwaitedPartitions } from "./awaited_partitions.ts";
 import type { RequestExchange } from "../exchange.ts";
+import { countFetched } from "./fetch_traffic.ts";
 import { codeOf, type FetchPart, fetchPart, hasNews, isUnled, PartitionAnswer } from "./fetch_part.ts";
 import type { FetchInterest } from "./fetch_interest.ts";
 import { type FetchPlan, moveToEnd } from "./fetch_sessions.ts";
@@ -328,6 +329,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
       const answer = this.#answerOf(part, leaders);
       const { interest, outcome } = part;
       const failed = answer.errorCode !== errorCode.NONE;
+      countFetched(this.#services.traffic, part, answer.errorCode, this.#replica !== null);
       if (this.#plan.kind === "incremental" && !hasNews(part, answer.errorCode)) {
         this.#active?.settle(interest, failed);
         continue;
