@@ -281,7 +281,9 @@ export class LeaderState implements LeaderView {
     const added = isWhole ? [] : row.replicas.filter((broker) => !row.isr.includes(broker) && this.#mayAdd(broker));
     const minIsr = Math.min(this.#configuredMinIsr, replicationFactorOf(row));
     if (!isTick && added.length === 0 && minIsr === row.minIsr && !row.recovering) return null;
-    const lags = (broker: number) => isTick && broker !== self && !this.#isCaughtUp(broker, nowMs);
+    // The others may have records that a leader has lost: it must not become the only one that is in sync.
+    const looksForLag = isTick && this.#obstacle !== "lost";
+    const lags = (broker: number) => looksForLag && broker !== self && !this.#isCaughtUp(broker, nowMs);
     const isr = row.isr.filter((broker) => !lags(broker)).concat(added);
     return this.#proposalOf(
       changeRow(row, { isr, minIsr, recovered: true, election: "none" }, { isActive }),

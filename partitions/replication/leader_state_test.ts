@@ -212,6 +212,18 @@ Deno.test("LeaderState that gives up is eligible below the minimum only if its l
   }
 });
 
+Deno.test("LeaderState that may have lost records removes nobody who lags: it would be the only one in sync", () => {
+  for (const isLost of [false, true]) {
+    const fixture = new Fixture();
+    fixture.append(2);
+    for (const other of [2, 3]) fixture.setBroker(other, "fenced");
+    fixture.leader.cannotWrite(isLost);
+    const proposed = fixture.leader.takeProposal(LAG_MAX_MS + 1, true);
+    assert.deepEqual(proposed?.row.isr ?? null, isLost ? null : [1]);
+    assert.deepEqual(fixture.leader.maximalIsr, [1, 2, 3]);
+  }
+});
+
 Deno.test("LeaderState.verdictOf() binds acknowledgements to the epoch, and counts replicas by the maximal ISR", () => {
   const fixture = new Fixture();
   fixture.append(2);
