@@ -20,7 +20,7 @@ export interface MetadataNewsParts {
 }
 
 /** Names in a line, for partitions of one kind; the line has their number, too. */
-const NAMED_MAX = 10;
+const NAMED_MAX = 5;
 /** Topics of one change with a line of their own. */
 const TOPICS_MAX = 20;
 
@@ -67,7 +67,7 @@ class PartitionNews {
     if (before === null) return;
     if (before.leader === nodeId && leader !== nodeId && leader !== NO_LEADER) this.given.add(name, `broker ${leader}`);
     if (leader === NO_LEADER && before.leader !== NO_LEADER) {
-      this.unled.add(name, `replicas ${replicas}, in sync ${isr}`);
+      this.unled.add(name, `replicas ${replicas}`);
     }
     if (leader === nodeId) this.#lookAsLeader(name, before, now);
   }
@@ -184,8 +184,9 @@ export class MetadataNews {
       const [address] = advertised;
       if (before === undefined) {
         const at = address === undefined ? "" : ` at ${address.host}:${address.port}`;
-        inform(`Broker ${nodeId}${at} is in the cluster, and ${state}`, fields);
-      } else if (state === "fenced") warn(`Broker ${nodeId} is fenced: it is silent, gone or only starting`, fields);
+        inform(`Broker ${nodeId}${at} has joined the cluster, and is ${state}`, fields);
+      } else if (state === "fenced" && before.state === "stopping") inform(`Broker ${nodeId} has stopped`, fields);
+      else if (state === "fenced") warn(`Broker ${nodeId} is fenced: it is silent or gone`, fields);
       else if (state === "stopping") inform(`Broker ${nodeId} stops, and gives away what it leads`, fields);
       else inform(`Broker ${nodeId} is active`, fields);
     }

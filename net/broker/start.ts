@@ -113,8 +113,9 @@ export async function startMember(
     );
     // After a crash, a line about a deleted topic would be taken for one about a new topic of the same name.
     if (speaksOfOthers(directories.checkpointed, image)) await checkpoints.writeAll();
+    const cleanerLog = { report: log.cleaner.warn, inform: log.cleaner.inform };
     const compaction = late.compaction = started.use(
-      await Compaction.start({ ...place, config, image, watermarks, shards: pool }),
+      await Compaction.start({ ...place, ...cleanerLog, config, image, watermarks, shards: pool }),
     );
     // Changes of other brokers are applied from here on: they need the checkpoints.
     home.follow();

@@ -22,8 +22,10 @@ export interface CompactionParts {
   readonly watermarks: WatermarkTable;
   /** Asks one of them something. */
   readonly shards: { clean(shard: number, request: CleaningRequest): Promise<CleaningAnswer> };
-  /** Reports a sentence to the operator. */
+  /** Reports trouble to the operator, as a sentence. */
   readonly report: (text: string) => void;
+  /** Says what was done. */
+  readonly inform: (text: string) => void;
   readonly fs?: FileSystem;
 }
 
@@ -38,14 +40,14 @@ export class Compaction implements AsyncDisposable {
   readonly #workers: CleanerPool;
   readonly #cleaner: LogCleaner;
 
-  private constructor({ config, directories, image, shards, report, fs = linuxFileSystem }: CompactionParts) {
+  private constructor({ config, directories, image, shards, report, inform, fs = linuxFileSystem }: CompactionParts) {
     const { logCleanerThreads: workersMax, logCleanerIoMaxBytesPerSecond } = config;
     this.offsets = new CleanerOffsets({ fs, directories, image, report });
     const bytesPerSecond = logCleanerIoMaxBytesPerSecond / workersMax;
     const workers = this.#workers = new CleanerPool({ workersMax, bytesPerSecond, after: callAfter });
     const clean: ConstructorParameters<typeof LogCleaner>[0]["clean"] = (order) => workers.clean(order);
     const ask = (shard: number, request: CleaningRequest) => shards.clean(shard, request);
-    this.#cleaner = new LogCleaner({ image, offsets: this.offsets, config, ask, clean, report });
+    this.#cleaner = new LogCleaner({ image, offsets: this.offsets, config, ask, clean, report, inform });
   }
 
   /** Begins, once the shards have opened their logs. @throws Error of the runtime when the checkpoint cannot be read */

@@ -44,8 +44,10 @@ export interface LogCleanerParts {
   readonly ask: (shard: number, request: CleaningRequest) => Promise<CleaningAnswer>;
   /** Lets a worker clean a log. */
   readonly clean: (order: CleaningOrder) => RunningCleaning;
-  /** Reports a sentence to the operator. */
+  /** Reports trouble to the operator, as a sentence. */
   readonly report: (text: string) => void;
+  /** Says what was done. */
+  readonly inform: (text: string) => void;
   readonly timers?: Timers;
 }
 
@@ -192,7 +194,7 @@ export class LogCleaner {
 
   async #swap(
     partition: Compacted,
-    { replacements, nextDirtyOffset }: Extract<
+    { replacements, nextDirtyOffset, statistics }: Extract<
       Awaited<RunningCleaning["outcome"]>,
       { kind: "cleaned" }
     >["result"],
@@ -206,6 +208,11 @@ export class LogCleaner {
     const before = offsets.get(topicId, partition.partition);
     offsets.set(topicId, partition.partition, nextDirtyOffset);
     await offsets.write();
+    const [read, written] = [statistics.bytesRead, statistics.bytesWritten].map((bytes) => (bytes / 1e6).toFixed(1));
+    this.#parts.inform(
+      `Compacted ${partition.name}-${partition.partition} below offset ${nextDirtyOffset}: ${read} MB read, ${written} MB ` +
+        `written, ${statistics.recordsKept} of ${statistics.recordsRead} records kept`,
+    );
     // Otherwise a log that stays as dirty as it was would be cleaned for ever.
     return nextDirtyOffset > (before ?? -1);
   }

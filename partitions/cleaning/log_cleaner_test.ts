@@ -20,10 +20,22 @@ const config = {
   logCleanerIoMaxBytesPerSecond: Infinity,
 };
 
+const statistics = {
+  ...{
+    mapBytesRead: 9,
+    bytesRead: 3_140_000,
+    bytesWritten: 270_000,
+    recordsRead: 8,
+    recordsKept: 5,
+    keylessRecords: 0,
+  },
+  ...{ keysCount: 5, mapUtilization: 0.1 },
+};
+
 function cleaned(nextDirtyOffset: number, replacements: SegmentReplacement[] = []): Outcome {
   return {
     kind: "cleaned",
-    result: { replacements, nextDirtyOffset: toOffset(nextDirtyOffset) },
+    result: { replacements, nextDirtyOffset: toOffset(nextDirtyOffset), statistics },
   } as unknown as Outcome;
 }
 
@@ -33,6 +45,7 @@ class Fixture implements Disposable {
   readonly image = new MetadataImage();
   readonly asked: [shard: number, request: CleaningRequest][] = [];
   readonly reports: string[] = [];
+  readonly told: string[] = [];
   readonly cleanings: { order: CleaningOrder; end: (outcome: Outcome) => void; isAborted: boolean }[] = [];
   /** Dirty ratios by slot; a cleaned log has none. */
   readonly dirty = new Map<number, number>();
@@ -75,6 +88,7 @@ class Fixture implements Disposable {
       },
       clean: (order) => this.#clean(order),
       report,
+      inform: (text) => void this.told.push(text),
       timers,
     });
   }
@@ -128,6 +142,8 @@ Deno.test("LogCleaner compacts the filthiest logs first, all that are due, and w
   assert.deepEqual(fixture.slotsOf("swap"), [1, 2, 0]);
   assert.equal(fixture.file, "0\n3\na 0 10\na 1 10\na 2 10\n");
   assert.deepEqual(fixture.reports, []);
+  const said = "Compacted a-1 below offset 10: 3.1 MB read, 0.3 MB written, 5 of 8 records kept";
+  assert.deepEqual([fixture.told.length, fixture.told[0]], [3, said]);
   const [, request] = fixture.asked.at(-1)!;
   assert.ok(request.kind === "choose");
   assert.deepEqual([...request.checkpointed], [10], "shards hear where the last cleaning ended");
