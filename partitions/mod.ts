@@ -53,6 +53,9 @@ export {
 } from "./metadata/image.ts";
 export { configOperations } from "./metadata/config_changes.ts";
 export { packAlterations } from "./metadata/packed_alterations.ts";
+export { packQuotas, packUsers } from "./metadata/settings/packed_settings.ts";
+export { type ClientQuota, type QuotaEntity, quotaEntityTypes, quotaKey } from "./metadata/settings/quota_rows.ts";
+export { scramMechanisms, type ScramUser } from "./metadata/settings/user_rows.ts";
 export { TOPIC_NAME_CHARACTERS_MAX } from "./metadata/topic_names.ts";
 export type {
   AlterationResult,

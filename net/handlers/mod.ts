@@ -35,6 +35,10 @@ import { incrementalAlterConfigsApi } from "./44_incremental_alter_configs.ts";
 import { alterPartitionReassignmentsApi } from "./45_alter_partition_reassignments.ts";
 import { listPartitionReassignmentsApi } from "./46_list_partition_reassignments.ts";
 import { offsetDeleteApi } from "./47_offset_delete.ts";
+import { describeClientQuotasApi } from "./48_describe_client_quotas.ts";
+import { alterClientQuotasApi } from "./49_alter_client_quotas.ts";
+import { describeUserScramCredentialsApi } from "./50_describe_user_scram_credentials.ts";
+import { alterUserScramCredentialsApi } from "./51_alter_user_scram_credentials.ts";
 import { describeClusterApi } from "./60_describe_cluster.ts";
 import { describeProducersApi } from "./61_describe_producers.ts";
 import { brokerRegistrationApi } from "./62_broker_registration.ts";
@@ -78,6 +82,10 @@ export const apis: readonly ServedApi[] = [
   alterPartitionReassignmentsApi,
   listPartitionReassignmentsApi,
   offsetDeleteApi,
+  describeClientQuotasApi,
+  alterClientQuotasApi,
+  describeUserScramCredentialsApi,
+  alterUserScramCredentialsApi,
   describeClusterApi,
   describeProducersApi,
   brokerRegistrationApi,

@@ -13,13 +13,15 @@ import type {
   AlterPartitionReassignmentsResponse,
 } from "../../net/protocol/messages/45_alter_partition_reassignments.ts";
 import type { ElectLeadersRequest, ElectLeadersResponse } from "../../net/protocol/messages/43_elect_leaders.ts";
+import type { AlteredQuotaResult } from "../../net/protocol/messages/49_alter_client_quotas.ts";
 import type { Heartbeat } from "../cluster/controller_state.ts";
 import type { BrokerRegistration, HeartbeatAnswer, RegistrationAnswer } from "../cluster/membership_calls.ts";
 import type { RowOutcome, RowProposal } from "../cluster/row_proposals.ts";
 import type { MoveRequest } from "../directory/replica_moves.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
+import type { Packed } from "./settings/packed_settings.ts";
 
-/** The result for one resource of an AlterConfigs or IncrementalAlterConfigs request. */
+/** The result for one subject of a request that changes configs, quotas or credentials. */
 export interface AlterationResult {
   readonly errorCode: number;
   readonly errorMessage: string | null;
@@ -44,6 +46,16 @@ export interface ControlCalls {
   };
   /** Changes configs of topics and groups; one result for each resource, in their order. */
   alterConfigs: { args: PackedAlterations; result: readonly AlterationResult[] };
+  /** Changes client quotas; one result for each entity, with its types and names. */
+  alterClientQuotas: {
+    args: { packed: Packed };
+    result: readonly (AlterationResult & Pick<AlteredQuotaResult, "entity">)[];
+  };
+  /** Changes SCRAM credentials; one result for each user. */
+  alterUserScramCredentials: {
+    args: { packed: Packed };
+    result: readonly (AlterationResult & { readonly user: string })[];
+  };
   /** Moves replicas to other log directories; an error code for each, in their order. */
   moveReplicas: { args: { moves: readonly MoveRequest[] }; result: { errorCodes: readonly number[] } };
   /** Waits until all earlier changes have been applied by every shard or have failed. */

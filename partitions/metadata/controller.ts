@@ -1,5 +1,5 @@
 /**
- * The controller: owns topics, their configs and partitions, the configs of groups and the blocks of producer ids. It makes one change at
+ * The controller: owns topics, their configs and partitions, the configs of groups, client quotas, users and the blocks of producer ids. It makes one change at
  * a time: checks it, commits it to the store, applies it to the image, publishes it to every shard, then answers. Runs on the main
  * isolate; it never blocks.
  *
@@ -25,9 +25,7 @@ import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { type MembershipCalls, NO_MEMBERSHIP } from "../cluster/membership_calls.ts";
 import type { RowProposal, RowProposals } from "../cluster/row_proposals.ts";
 import type { PartitionDirectories } from "./adoption.ts";
-import { planAlterations, type PlannedAlteration } from "./config_changes.ts";
-import type { PackedAlterations } from "./packed_alterations.ts";
-import type { AlterationResult, ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
+import type { ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
 import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
 import type { ImageDelta, MetadataImage, PartitionFailure } from "./image.ts";
 import { ReplicaMoves } from "../directory/replica_moves.ts";
@@ -40,6 +38,8 @@ import { type PlannedGrowth, planPartitions } from "./partition_creation.ts";
 import type { AskHandOver, PartitionHandOver } from "./partition_hand_over.ts";
 import { electLeaders, refuseElections } from "./leader_election.ts";
 import { alterReassignments, answerReassignments } from "./partition_reassignment.ts";
+import { alterConfigs, alterQuotas, alterUsers, PLANS_MAX } from "./settings/alterations.ts";
+import type { Packed } from "./settings/packed_settings.ts";
 import type { MetadataStore } from "./store/store.ts";
 import {
   type CreationRefusal,
@@ -95,9 +95,6 @@ export interface ControllerOptions {
 
 const DONE = { errorCode: errorCode.NONE, errorMessage: null } as const;
 
-/** How often a request is planned at most: while it is carried out, other brokers may change what it was planned from. */
-const PLANS_MAX = 8;
-
 type Calls = {
   readonly [N in ControlCallName]: (args: ControlCalls[N]["args"]) => Promise<ControlCalls[N]["result"]>;
 };
@@ -149,7 +146,10 @@ export class Controller implements ControlPlane {
           timeoutMs: request.timeoutMs,
           answer: () => ({ ...TIMED_OUT, ...answerReassignments(request, () => TIMED_OUT) }),
         }),
-      alterConfigs: (packed) => this.#inTurn(() => this.#alterConfigs(packed)),
+      alterConfigs: (packed) =>
+        this.#inTurn(() => alterConfigs(packed, { ...this.#alterationParts(), broker: options.config })),
+      alterClientQuotas: ({ packed }) => this.#inTurn(() => alterQuotas(packed, this.#alterationParts())),
+      alterUserScramCredentials: ({ packed }) => this.#alterUsers(packed),
       moveReplicas: ({ moves }) => Promise.resolve({ errorCodes: this.#moves?.request(moves) ?? [] }),
       awaitChanges: () => this.#inTurn(() => this.#changes.settled().then(() => ({}))),
       saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
@@ -321,34 +321,18 @@ export class Controller implements ControlPlane {
     return { results };
   }
 
-  async #alterConfigs(packed: PackedAlterations): Promise<AlterationResult[]> {
-    // It loads the codecs of the protocol, which the main isolate needs for nothing else.
-    const { unpackAlterations } = await import("./packed_alterations.ts");
-    const resources = unpackAlterations(packed);
-    const results = resources.map((): AlterationResult => TIMED_OUT);
-    let left = [...resources.entries()];
-    for (let round = 0; round < PLANS_MAX && left.length > 0; round++) {
-      const planned = planAlterations(left.map(([, resource]) => resource), this.#alterationRules());
-      const changes = packed.validateOnly ? [] : planned.flatMap(({ change }) => change ?? []);
-      const outcomes = await this.#changes.alter(changes);
-      left = left.filter(([at], index) => {
-        const { change, ...result } = planned[index] as PlannedAlteration;
-        const outcome = change === null || packed.validateOnly ? null : outcomes.get(change);
-        if (outcome === undefined) return true;
-        results[at] = { ...outcome ?? result };
-        return false;
-      });
-    }
-    return results;
+  /** The salted passwords are hashed before its turn comes. */
+  async #alterUsers(packed: Packed): Promise<ControlCalls["alterUserScramCredentials"]["result"]> {
+    const [{ unpackUsers }, { userAlterations }] = await Promise.all([
+      import("./settings/packed_settings.ts"),
+      import("./settings/scram_keys.ts"),
+    ]);
+    const alterations = await userAlterations(unpackUsers(packed));
+    return await this.#inTurn(() => alterUsers(alterations, this.#alterationParts()));
   }
 
-  #alterationRules() {
-    return {
-      broker: this.#options.config,
-      topic: (name: string) => this.image.topic(name),
-      groupConfigs: (groupId: string) => this.image.groupConfigs(groupId),
-      configuredGroupsCount: this.image.configuredGroupsCount,
-    };
+  #alterationParts() {
+    return { changes: this.#changes, image: this.image };
   }
 
   #rules(): CreationRules {

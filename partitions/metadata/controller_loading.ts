@@ -51,6 +51,7 @@ export interface LoadOptions {
 export interface LoadedTopics {
   readonly topics: readonly StoredTopic[];
   readonly groups: StoredMetadata["groups"];
+  readonly settings: StoredMetadata["settings"];
   /** First producer id of the next block, and the version of the row that stores it. */
   readonly producerIds: { readonly next: number; readonly version: number };
   /** Version of the start's transaction. */
@@ -103,6 +104,7 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
   return {
     topics: finished,
     groups: stored.groups,
+    settings: stored.settings,
     producerIds: { next: producerIds.next, version: producerIds.isChanged ? version : producerIds.version },
     version,
     adopted: plan.adopted.flatMap(({ name, first, leaderEpochs }) =>

@@ -1,5 +1,5 @@
 /**
- * The metadata image: the brokers, the topics and the configs of groups, as every isolate knows them. The main isolate owns the original and sends
+ * The metadata image: the brokers, the topics, the configs of groups and the quotas of clients, as every isolate knows them. The main isolate owns the original and sends
  * deltas; each shard applies them to its own copy, so it answers a Metadata request without asking another isolate. Plain data that
  * crosses isolates; no I/O.
  */
@@ -7,6 +7,8 @@ import type { LogConfig } from "../../storage/log/log_config.ts";
 import type { BrokerState } from "../cluster/cluster_image.ts";
 import type { PartitionRow } from "../cluster/partition_row.ts";
 import type { Listener } from "../config/broker/listeners.ts";
+import { type ClientQuota, quotaKey } from "./settings/quota_rows.ts";
+import type { ScramUser } from "./settings/user_rows.ts";
 
 /** Slot, shard and log directory of a partition that has no replica on this broker. */
 export const ELSEWHERE = -1;
@@ -118,6 +120,10 @@ export interface ImageDelta {
   readonly controllerId?: number;
   /** Groups whose configs changed; none by default. */
   readonly groups?: readonly GroupImage[];
+  /** Entities whose client quotas changed, each with all that it has now; none by default. */
+  readonly clientQuotas?: readonly ClientQuota[];
+  /** Users whose SCRAM credentials changed; none by default. */
+  readonly scramUsers?: readonly ScramUser[];
   /** Number of the store's transaction that made the change; not set for changes that are not stored (partition moves). */
   readonly version?: number;
 }
@@ -135,6 +141,11 @@ export class MetadataImage {
   readonly #byName = new Map<string, TopicImage>();
   readonly #byId = new Map<string, TopicImage>();
   readonly #groups = new Map<string, GroupImage>();
+  /** By quotaKey(). */
+  readonly #quotas = new Map<string, ClientQuota>();
+  readonly #scramUsers = new Map<string, ScramUser>();
+  #clientQuotas: readonly ClientQuota[] = [];
+  #quotaCharacters = 0;
   #brokers: ReadonlyMap<number, BrokerImage> = new Map();
   #controllerId = NO_CONTROLLER;
   #offlineDirectories: readonly number[] = [];
@@ -190,6 +201,26 @@ export class MetadataImage {
     return this.#groups.size;
   }
 
+  /** The quotas of all entities that have some, in the order they became known. The same list until quotas change. */
+  get clientQuotas(): readonly ClientQuota[] {
+    return this.#clientQuotas;
+  }
+
+  /** Characters of the keys of all of them, which bound their memory. */
+  get quotaCharacters(): number {
+    return this.#quotaCharacters;
+  }
+
+  /** The quotas of one entity. @param key of it, by quotaKey() */
+  quotasOf(key: string): ClientQuota["values"] | undefined {
+    return this.#quotas.get(key)?.values;
+  }
+
+  /** Users that have SCRAM credentials, by name. */
+  get scramUsers(): ReadonlyMap<string, ScramUser> {
+    return this.#scramUsers;
+  }
+
   /** Applies a change. */
   apply(delta: ImageDelta): void {
     this.#version = delta.version ?? this.#version;
@@ -209,6 +240,22 @@ export class MetadataImage {
     for (const group of delta.groups ?? []) {
       if (Object.keys(group.configs).length === 0) this.#groups.delete(group.groupId);
       else this.#groups.set(group.groupId, group);
+    }
+    this.#applySettings(delta);
+  }
+
+  #applySettings({ clientQuotas, scramUsers = [] }: ImageDelta): void {
+    for (const quota of clientQuotas ?? []) {
+      const key = quotaKey(quota.entity);
+      if (this.#quotas.delete(key)) this.#quotaCharacters -= key.length;
+      if (Object.keys(quota.values).length === 0) continue;
+      this.#quotas.set(key, quota);
+      this.#quotaCharacters += key.length;
+    }
+    if (clientQuotas !== undefined) this.#clientQuotas = [...this.#quotas.values()];
+    for (const user of scramUsers) {
+      if (Object.keys(user.iterations).length === 0) this.#scramUsers.delete(user.name);
+      else this.#scramUsers.set(user.name, user);
     }
   }
 }

@@ -7,13 +7,20 @@
  *   deleted/<topic id>          {name, directories}   its directories in those log directories must not be adopted; deleted once all of
  *                               these were online and its directories were removed
  *   groups/<encoded group id>   {configs}  configs of a group (id by encodeURIComponent); absent = none
+ *   quotas/<encoded entity>     {entity, values}  client quotas (settings/quota_rows.ts); absent = none
+ *   users/<encoded name>        {scram}    SCRAM credentials of a user (settings/user_rows.ts); absent = no such user
  *   producer-ids                {next}     first producer id of the next block
  * ```
  *
  * Values are JSON. They come from a disk, so a value of another shape is refused with a sentence.
+ *
+ * Earlier versions do not know quotas and users. One with a store of its own refuses to start while there are some, so they have to be
+ * removed before it is put in place again; one of a cluster leaves them alone.
  */
 import { ZERO_UUID } from "../../storage/base/uuid.ts";
+import { isSettingKey, isSettingRow } from "./settings/setting_rows.ts";
 import { MetadataStoreError, type StoredEntry } from "./store/store.ts";
+import { isObject, parseRow } from "./store/stored_row.ts";
 
 /** Prefix of all topics. */
 export const TOPICS = "topics/";
@@ -77,6 +84,8 @@ export interface StoredMetadata {
   readonly deleted: ReadonlyMap<string, DeletedRow>;
   /** Groups that have configs, by group id. */
   readonly groups: ReadonlyMap<string, Versioned<GroupRow>>;
+  /** Rows of client quotas and users, checked (settings/setting_rows.ts). */
+  readonly settings: readonly StoredEntry[];
   readonly producerIds: Versioned<{ readonly next: number }> | null;
 }
 
@@ -119,6 +128,7 @@ export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
   const partitions = new Map<string, (Versioned<PartitionRow> | undefined)[]>();
   const deleted = new Map<string, DeletedRow>();
   const groups = new Map<string, Versioned<GroupRow>>();
+  const settings: StoredEntry[] = [];
   let producerIds: StoredMetadata["producerIds"] = null;
   for (const entry of entries) {
     const { key, version } = entry;
@@ -133,10 +143,11 @@ export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
       deleted.set(key.slice(DELETED.length), { name, directories });
     } else if (key.startsWith(GROUPS)) {
       groups.set(orDamaged(entry, groupOfKey(key)), { row: parse(entry, isGroupRow), version });
-    } else if (key === PRODUCER_IDS) producerIds = { row: parse(entry, isProducerIds), version };
+    } else if (isSettingKey(key)) settings.push(orDamaged(entry, isSettingRow(entry) ? entry : null));
+    else if (key === PRODUCER_IDS) producerIds = { row: parse(entry, isProducerIds), version };
     else throw new MetadataStoreError(`The metadata store has a row of unknown kind: ${key}`);
   }
-  return { topics, partitions, deleted, groups, producerIds };
+  return { topics, partitions, deleted, groups, settings, producerIds };
 }
 
 /** Topic id and partition that the key of a partition names; null for a damaged key. */
@@ -153,17 +164,6 @@ export function groupOfKey(key: string): string | null {
   } catch {
     return null; // A "%" is not followed by two digits, or the bytes are not UTF-8.
   }
-}
-
-/** Parses a row's value. @returns null for a value of another shape */
-export function parseRow<Row>({ value }: StoredEntry, isRow: (value: unknown) => value is Row): Row | null {
-  let row: unknown;
-  try {
-    row = JSON.parse(value);
-  } catch {
-    return null; // It is not JSON, hence no row of this shape.
-  }
-  return isRow(row) ? row : null;
 }
 
 function parse<Row>(entry: StoredEntry, isRow: (value: unknown) => value is Row): Row {
@@ -208,10 +208,6 @@ function isPartitionRow(value: unknown): value is PartitionRow {
 /** Whether a value is the row of the producer ids. */
 export function isProducerIds(value: unknown): value is { next: number } {
   return isObject(value) && Number.isSafeInteger(value.next) && Number(value.next) >= 0;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isTexts(value: unknown): value is string[] {

@@ -64,7 +64,7 @@ export interface RequestTemplate {
 
 /** A valid request of each API. They change nothing but the honest topic's end and the state of a group. */
 export function requestTemplates(): RequestTemplate[] {
-  return [...dataTemplates(), ...groupTemplates(), ...adminTemplates(), ...brokerTemplates()];
+  return [...dataTemplates(), ...groupTemplates(), ...adminTemplates(), ...clientTemplates(), ...brokerTemplates()];
 }
 
 function dataTemplates(): RequestTemplate[] {
@@ -157,6 +157,32 @@ function adminTemplates(): RequestTemplate[] {
       [75, 0],
       flexible().int8(3).raw(short(topic)).int8(0).raw(short("absent")).int8(0).int32(5)
         .int8(1).raw(short(topic)).int32(0).int8(0).int8(0),
+    ],
+  ];
+  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
+}
+
+/** Quotas and credentials of nobody. */
+function clientTemplates(): RequestTemplate[] {
+  const body = () => new ByteWriter();
+  const flexible = () => body().int8(0);
+  const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
+  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+    ["DescribeClientQuotas", [48, 0], body().int32(1).string("user").int8(0).string("absent").int8(0)],
+    // A removal, and the last byte makes it a dry run.
+    [
+      "AlterClientQuotas",
+      [49, 0],
+      body().int32(1).int32(2).string("user").string("absent").string("client-id").string(null)
+        .int32(1).string("producer_byte_rate").int64(0).int8(1).int8(1),
+    ],
+    ["DescribeUserScramCredentials", [50, 0], flexible().int8(2).raw(short("absent")).int8(0).int8(0)],
+    // The user is absent, and the salted password is empty.
+    [
+      "AlterUserScramCredentials",
+      [51, 0],
+      flexible().int8(2).raw(short("absent")).int8(1).int8(0)
+        .int8(2).raw(short("user")).int8(1).int32(4096).int8(3).raw(ascii("si")).int8(1).int8(0).int8(0),
     ],
   ];
   return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));

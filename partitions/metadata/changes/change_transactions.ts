@@ -1,11 +1,12 @@
 /**
- * The store's transactions that create and delete topics, add and remove partitions, and change configs. Pure; the main isolate runs it.
+ * The store's transactions that create and delete topics, add and remove partitions, and change configs, quotas and credentials. Pure; the main isolate runs it.
  *
  * Always: a topic's row is compared even when only its partitions change, so that no partition is added to a deleted topic.
  */
 import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts";
 import type { TopicImage } from "../image.ts";
 import { deletedEntry, groupKey, type PartitionRow, partitionRowKey, topicKey } from "../records.ts";
+import type { SettingWrite } from "../settings/setting_changes.ts";
 import { ABSENT, type Transaction } from "../store/store.ts";
 import type { StoredTopic } from "../topic_table.ts";
 
@@ -78,9 +79,16 @@ export function directoryTransaction(
   return { compare: [{ key, version }], set: [{ key, value: JSON.stringify(row) }] };
 }
 
-/** Changes configs; a group without configs has no row. */
+/** Configs, quotas and credentials to be written. */
+export interface Alterations {
+  readonly topics: readonly TopicConfigChange[];
+  readonly groups: readonly GroupConfigChange[];
+  readonly settings: readonly SettingWrite[];
+}
+
+/** Changes configs, quotas and credentials; a group without configs has no row. */
 export function alterationTransaction(
-  { topics, groups }: { topics: readonly TopicConfigChange[]; groups: readonly GroupConfigChange[] },
+  { topics, groups, settings }: Alterations,
   versions: { topic: VersionOf<TopicImage>; group: VersionOf<string> },
 ): Transaction {
   const forgotten = groups.filter(isForgotten);
@@ -89,6 +97,7 @@ export function alterationTransaction(
     compare: [
       ...topics.map(({ topic }) => ({ key: topicKey(topic.name), version: versions.topic(topic) })),
       ...groups.map(({ groupId }) => ({ key: groupKey(groupId), version: versions.group(groupId) })),
+      ...settings.map(({ key, version }) => ({ key, version })),
     ],
     set: [
       ...topics.map(({ topic, configs }) => ({
@@ -96,8 +105,12 @@ export function alterationTransaction(
         value: JSON.stringify({ id: topic.id, configs }),
       })),
       ...kept.map(({ groupId, configs }) => ({ key: groupKey(groupId), value: JSON.stringify({ configs }) })),
+      ...settings.flatMap(({ key, value }) => value === null ? [] : [{ key, value }]),
     ],
-    delete: forgotten.map(({ groupId }) => groupKey(groupId)),
+    delete: [
+      ...forgotten.map(({ groupId }) => groupKey(groupId)),
+      ...settings.flatMap(({ key, value }) => value === null ? [key] : []),
+    ],
   };
 }
 

@@ -15,6 +15,7 @@ import type { GrowthPlan } from "../partition_creation.ts";
 import type { AskHandOver, PartitionHandOver } from "../partition_hand_over.ts";
 import type { PlaceableBroker } from "../../placement/replica_placement.ts";
 import type { ReassignmentOutcomes, WantedReassignment } from "../partition_reassignment.ts";
+import type { SettingChange } from "../settings/setting_changes.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
 import type { TopicTable } from "../topic_table.ts";
 import type { ProducerIdBlock } from "./producer_id_blocks.ts";
@@ -55,8 +56,8 @@ export type Creation = string | CreationRefusal;
 /** What became of changes, by what names them: null for one that is made, or why it was refused; missing: to be planned anew. */
 export type Outcomes<Key> = ReadonlyMap<Key, CreationRefusal | null>;
 
-/** A change of the configs of one resource. */
-export type ConfigChange = TopicConfigChange | GroupConfigChange;
+/** A change of the configs of one resource, of the quotas of one entity, or of a credential of one user. */
+export type ConfigChange = TopicConfigChange | GroupConfigChange | SettingChange;
 
 /** Carries out changes. */
 export interface Changes {
@@ -83,7 +84,7 @@ export interface Changes {
   reassign(wanted: readonly WantedReassignment[]): Promise<ReassignmentOutcomes>;
   /** Has leaders elected. @returns what became of each election */
   elect(wanted: readonly WantedElection[]): Promise<ElectionOutcomes>;
-  /** Changes configs. @returns what became of each change */
+  /** Changes configs, quotas and credentials. @returns what became of each change */
   alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>>;
   /** Allocates the next block of producer ids. @throws MetadataStoreError when the store refuses it */
   allocateProducerIds(): Promise<ProducerIdBlock>;

@@ -43,6 +43,8 @@ import { isRefusal, reassignmentChange } from "../../cluster/reassignment.ts";
 import { type ReassignmentOutcomes, refusedReassignment, type WantedReassignment } from "../partition_reassignment.ts";
 import { type ProducerIdBlock, ProducerIdBlocks } from "./producer_id_blocks.ts";
 import { deletedKey } from "../records.ts";
+import { isSettingChange, settingWrite } from "../settings/setting_changes.ts";
+import { SettingRows } from "../settings/setting_rows.ts";
 import { ABSENT, type MetadataStore } from "../store/store.ts";
 import type { TopicPlan } from "../topic_creation.ts";
 import type { StoredTopic, TopicTable } from "../topic_table.ts";
@@ -66,6 +68,7 @@ export class MetadataChanges implements Changes {
   readonly #deleted: DeletedTopics;
   /** Versions of the rows of groups that have configs. */
   readonly #groupVersions = new Map<string, number>();
+  readonly #settings = new SettingRows();
   readonly #topicVersion = ({ id }: TopicImage) => this.#table.versionsOf(id).topic;
 
   /** @param parts the controller's pieces */
@@ -95,10 +98,11 @@ export class MetadataChanges implements Changes {
     this.#producerIds.load(loaded.producerIds);
     const groups = [...loaded.groups].map(([groupId, { row }]) => ({ groupId, configs: row.configs }));
     for (const [groupId, { version }] of loaded.groups) this.#groupVersions.set(groupId, version);
+    for (const entry of loaded.settings) this.#settings.apply(entry);
     const { version, warnings, adopted } = loaded;
     const offlineDirectories = this.#table.directories.offline;
     const brokers = [onlyBroker(config, directories)];
-    const first = { brokers, controllerId: nodeId, offlineDirectories, groups, version };
+    const first = { brokers, controllerId: nodeId, offlineDirectories, groups, version, ...this.#settings.take() };
     this.#image.apply({ changed: [], deletedIds: [], ...first });
     return { delta: { ...this.#table.add(loaded.topics), ...first }, adopted, warnings };
   }
@@ -220,7 +224,8 @@ export class MetadataChanges implements Changes {
   async #alter(changes: readonly ConfigChange[]): Promise<void> {
     const topics = changes.filter((change): change is TopicConfigChange => "topic" in change);
     const groups = changes.filter((change): change is GroupConfigChange => "groupId" in change);
-    const version = await this.#commits.commit(alterationTransaction({ topics, groups }, {
+    const settings = changes.filter(isSettingChange).map((change) => settingWrite(change, this.#settings));
+    const version = await this.#commits.commit(alterationTransaction({ topics, groups, settings }, {
       topic: this.#topicVersion,
       group: (groupId) => this.#groupVersions.get(groupId) ?? ABSENT,
     }));
@@ -228,8 +233,11 @@ export class MetadataChanges implements Changes {
       if (isForgotten(group)) this.#groupVersions.delete(group.groupId);
       else this.#groupVersions.set(group.groupId, version);
     }
+    for (const { key, value } of settings) {
+      this.#settings.apply(value === null ? { key, deleted: true } : { key, value, version });
+    }
     const changed = topics.map(({ topic, configs }) => this.#table.configure(topic, configs, version));
-    await this.#publishChange({ changed, deletedIds: [], groups, version });
+    await this.#publishChange({ changed, deletedIds: [], groups, ...this.#settings.take(), version });
   }
 
   async #delete(topics: readonly TopicImage[], options?: { isUndone: boolean }): Promise<void> {

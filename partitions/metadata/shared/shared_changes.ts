@@ -32,6 +32,7 @@ import type { GrowthPlan } from "../partition_creation.ts";
 import type { ReassignmentOutcomes, WantedReassignment } from "../partition_reassignment.ts";
 import { handOverPartition, type PartitionHandOver } from "../partition_hand_over.ts";
 import { groupKey, LOST_DIRECTORY, partitionRowKey, SOME_DIRECTORY, topicKey } from "../records.ts";
+import { isSettingChange, settingWrite } from "../settings/setting_changes.ts";
 import { ABSENT, MetadataRefusedError, type MetadataStore } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
@@ -323,6 +324,7 @@ export class SharedChanges implements Changes, Disposable {
 
   /** The row of a change; null when its topic has changed meanwhile. */
   #alteration(change: ConfigChange): Alteration | null {
+    if (isSettingChange(change)) return { change, ...settingWrite(change, this.#image.settings) };
     const { table, follower } = this.#parts;
     const { configs } = change;
     if (!("topic" in change)) {

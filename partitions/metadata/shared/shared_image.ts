@@ -18,6 +18,7 @@ import { type BrokerImage, type ImageDelta, isHere, type PartitionImage, type To
 import { OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import type { Placed } from "../../placement/placement.ts";
 import { partitionsPrefix, type TopicRow } from "../records.ts";
+import { SettingRows } from "../settings/setting_rows.ts";
 import { ABSENT, MetadataStoreError, type StoreChange } from "../store/store.ts";
 import type { ChangedRow, TopicTable } from "../topic_table.ts";
 import { SharedBrokers } from "./shared_brokers.ts";
@@ -108,6 +109,8 @@ export class SharedImage {
   readonly #incomplete = new Map<string, TopicPut>();
   /** Rows that name this broker as leader and are shown without one, by topic id and partition. */
   readonly #withheld = new Map<string, Map<number, ChangedRow>>();
+  /** The rows of client quotas and users. */
+  readonly settings = new SettingRows();
   readonly #groupVersions = new Map<string, number>();
   #producerIds = { next: 0, version: ABSENT };
   #isRegistered = false;
@@ -184,6 +187,7 @@ export class SharedImage {
       deletedIds: this.#removed.map(({ id }) => id),
       version,
       ...(groups.length === 0 ? {} : { groups }),
+      ...this.settings.take(),
       ...(this.#areBrokersChanged ? this.#brokersChange() : {}),
     };
     const taken = { delta, removed: this.#removed, lost: this.#lost, left: this.#left, homeless: this.#homeless };
@@ -233,6 +237,9 @@ export class SharedImage {
         break;
       case "group":
         this.#changeGroup(named.groupId, change);
+        break;
+      case "setting":
+        this.settings.apply(change);
         break;
       case "producer-ids":
         this.#producerIds = "deleted" in change

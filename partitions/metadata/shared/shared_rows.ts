@@ -15,14 +15,15 @@ import {
   isGroupRow,
   isProducerIds,
   isTopicRow,
-  parseRow,
   partitionOfKey,
   PARTITIONS,
   PRODUCER_IDS,
   type TopicRow,
   TOPICS,
 } from "../records.ts";
+import { isSettingKey } from "../settings/setting_rows.ts";
 import { MetadataStoreError, type StoredEntry } from "../store/store.ts";
+import { parseRow } from "../store/stored_row.ts";
 
 /** The row of a deleted topic. */
 export interface SharedDeletedRow extends DeletedRow {
@@ -36,7 +37,7 @@ export type SharedKey =
   | { readonly kind: "partition"; readonly topicId: string; readonly partition: number }
   | { readonly kind: "deleted"; readonly topicId: string }
   | { readonly kind: "group"; readonly groupId: string }
-  | { readonly kind: "producer-ids" | "other" };
+  | { readonly kind: "setting" | "producer-ids" | "other" };
 
 const OTHER: SharedKey = { kind: "other" };
 
@@ -48,6 +49,7 @@ export function sharedKey(key: string): SharedKey {
   }
   if (key.startsWith(TOPICS)) return { kind: "topic", name: key.slice(TOPICS.length) };
   if (key.startsWith(DELETED)) return { kind: "deleted", topicId: key.slice(DELETED.length) };
+  if (isSettingKey(key)) return { kind: "setting" };
   if (key === PRODUCER_IDS) return { kind: "producer-ids" };
   const groupId = key.startsWith(GROUPS) ? groupOfKey(key) : null;
   return groupId === null ? OTHER : { kind: "group", groupId };

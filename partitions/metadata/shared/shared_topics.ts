@@ -187,8 +187,10 @@ export class SharedTopics implements Disposable {
 }
 
 /** Whether a change says something that shards know: most rows are about brokers' own business. */
-function isVisible({ changed, deletedIds, groups, brokers }: ImageDelta): boolean {
-  return changed.length > 0 || deletedIds.length > 0 || groups !== undefined || brokers !== undefined;
+function isVisible({ changed, deletedIds, ...others }: ImageDelta): boolean {
+  const { groups, clientQuotas, scramUsers, brokers } = others;
+  return changed.length > 0 || deletedIds.length > 0 ||
+    [groups, clientQuotas, scramUsers, brokers].some((part) => part !== undefined);
 }
 
 function mayAdd(change: StoreChange): boolean {

@@ -42,12 +42,12 @@ export interface RemovedTopic {
   readonly directories: readonly string[];
 }
 
-/** A row of configs to be changed. */
+/** A row of configs, quotas or credentials to be changed. */
 export interface Alteration {
   readonly change: ConfigChange;
   readonly key: string;
   readonly version: number;
-  /** null: the row is deleted, because a group without configs has none. */
+  /** null: the row is deleted, because a group without configs, for example, has none. */
   readonly value: string | null;
 }
 

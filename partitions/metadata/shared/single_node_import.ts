@@ -1,5 +1,5 @@
 /**
- * Makes a broker that has run alone the first member of a cluster: copies its topics, configs and producer ids from its own store into the
+ * Makes a broker that has run alone the first member of a cluster: copies its topics, configs, quotas, users and producer ids from its own store into the
  * one that brokers will share. Runs at a start, before the broker joins; main isolate.
  *
  *   prefix empty ──► import: {…, isDone: false} ──► rows, some at a time ──► cluster, import: {…, isDone: true} ──► file renamed to …imported
@@ -186,8 +186,9 @@ function rowsOf(own: StoredMetadata, { nodeId, directories }: ImportParts): Assi
     return deletedEntry(id, { ...row, directories: [...new Set(named)] });
   });
   const groups = [...own.groups].map(([id, { row }]) => ({ key: groupKey(id), value: JSON.stringify(row) }));
+  const settings = own.settings.map(({ key, value }) => ({ key, value }));
   const ids = own.producerIds === null ? [] : [{ key: PRODUCER_IDS, value: JSON.stringify(own.producerIds.row) }];
-  return [...topics, ...deleted, ...groups, ...ids];
+  return [...topics, ...deleted, ...groups, ...settings, ...ids];
 }
 
 function ledBy(nodeId: number, { leaderEpoch, partitionEpoch }: PartitionRow, directory: string): ClusterPartitionRow {

@@ -9,6 +9,7 @@ import { repairs } from "../../cluster/repairs.ts";
 import { DIRECTORY_ID, ListedDirectories, MemoryStore, startController } from "../controller_testing.ts";
 import type { Transaction, TransactionResult } from "../store/store.ts";
 import { SqliteStore } from "../store/sqlite_store.ts";
+import { quotaKey } from "../settings/quota_rows.ts";
 import { type ImportParts, importSingleNode, setStoreAside } from "./single_node_import.ts";
 import { Plane } from "./shared_testing.ts";
 
@@ -16,7 +17,7 @@ const CLUSTER_ID = "Y2x1c3Rlci1vZi10ZXN0cw";
 const SECRET = "secret of tests";
 const DELETED_ID = "YWFhYWFhYWFhYWFhYWFhYQ";
 
-/** The store of a broker that has run alone, with topics, configs, groups, producer ids, and a topic that is being deleted. */
+/** The store of a broker that has run alone, with topics, configs, groups, quotas, users, producer ids, and a topic that is being deleted. */
 async function ownStore(): Promise<MemoryStore> {
   const store = new MemoryStore();
   const { controller } = await startController(store);
@@ -29,6 +30,11 @@ async function ownStore(): Promise<MemoryStore> {
   const deleted = { name: "gone", directories: ["AAAAAAAAAAAAAAAAAAAAAA", "b3RoZXItZGlyZWN0b3J5Lg"] };
   await store.transact({
     set: [
+      { key: "users/u", value: JSON.stringify({ scram: {} }) },
+      {
+        key: quotaKey({ user: "u" }),
+        value: JSON.stringify({ entity: { user: "u" }, values: { producer_byte_rate: 1 } }),
+      },
       { key: "groups/g", value: JSON.stringify({ configs: { "consumer.session.timeout.ms": "50000" } }) },
       { key: `deleted/${DELETED_ID}`, value: JSON.stringify(deleted) },
     ],
@@ -56,7 +62,7 @@ Deno.test("an import has every row, in few keys a transaction, and the cluster's
   await importSingleNode(partsOf(store, source));
   const rows = contents(store);
   const own = contents(source);
-  for (const key of Object.keys(own).filter((key) => /^(topics|groups|producer)/.test(key))) {
+  for (const key of Object.keys(own).filter((key) => /^(topics|groups|quotas|users|producer)/.test(key))) {
     assert.deepEqual(rows[key], own[key], key);
   }
   const partitions = Object.keys(own).filter((key) => key.startsWith("partitions/"));

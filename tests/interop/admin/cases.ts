@@ -4,12 +4,8 @@
  * Not here: AlterConfigs that names a resource twice, which Apache Kafka 4.3.1 never answers.
  */
 
-/** One request. */
-export interface AdminCase {
-  readonly name: string;
-  readonly api: readonly [key: number, version: number];
-  readonly request: unknown;
-}
+import type { AdminCase } from "./admin_case.ts";
+import { clientCases } from "./client_cases.ts";
 
 const [TOPIC, BROKER, LOGGER, GROUP] = [2, 4, 8, 32];
 const [SET, DELETE, APPEND, SUBTRACT] = [0, 1, 2, 3];
@@ -296,4 +292,5 @@ export const adminCases: readonly AdminCase[] = [
   reassigning("nothing", []),
   reassigning("some", [["t", 0, 1, 9, -1], ["nope", 0], ["a/b", 0], ["", 0]]),
   reassigning("no partitions", [["t"]]),
+  ...clientCases,
 ];
