@@ -17,6 +17,7 @@ export { type ImageDelta, isHere, type MetadataImage, NO_CONTROLLER, type Partit
 export { NO_LEADER } from "./cluster/partition_row.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
 export { type ClusterParts, loadClusterParts } from "./cluster/on_demand.ts";
+export type { ReplicationCounters } from "./cluster/replication_counters.ts";
 export { MembershipError } from "./cluster/membership/membership_error.ts";
 export {
   type OpenedEtcd,
@@ -40,6 +41,6 @@ export { BUCKET_BOUNDS_MS, type HistogramCounts } from "./shared/counters/histog
 export type { TrafficCounts } from "./shared/counters/partition_traffic.ts";
 export { requestTime } from "./shared/counters/shard_counters.ts";
 export { readTurnTimes, TURN_TIME_BOUNDS_MS, type TurnTimes } from "./shared/turn_times.ts";
-export { emptyWatermarks, partitionState, WatermarkTable } from "./shared/watermarks.ts";
+export { emptyWatermarks, isLed, partitionState, type Watermarks, WatermarkTable } from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";
 export type { OpenedSoFar } from "./owned/opening_progress.ts";

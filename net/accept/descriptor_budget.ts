@@ -3,8 +3,8 @@
  * to roll, to flush and to be read, and an administrator can always connect and delete a topic. Pure arithmetic: the main isolate
  * asks before it takes a connection or creates a partition.
  *
- *   limit = what is open before the broker starts + the broker's own + WORKING for flushes, rolls, checkpoints and accepts
- *         + warm closed segments of each shard + slots
+ *   limit = what is open before the broker starts + the broker's own + those of its HTTP listener, if it has one
+ *         + WORKING for flushes, rolls, checkpoints and accepts + warm closed segments of each shard + slots
  *   slots = one for each partition (its active segment) and one for each connection, first come, first served; partitions leave
  *           `connectionsMin` of them
  *
@@ -19,6 +19,8 @@ const OWN_DESCRIPTORS = 20;
 const SHARD_DESCRIPTORS = 9;
 /** Descriptors of a flush worker, one a log directory, with its epoll and eventfd: 8 were seen. */
 const FLUSH_WORKER_DESCRIPTORS = 9;
+/** Descriptors of the HTTP listener's worker, and its connections (net/http/server/http_limits.ts). */
+export const HTTP_DESCRIPTORS = 10 + 128;
 /**
  * What a shard needs at one time for flushes by themselves (four of two segments, three descriptors each), a roll, a snapshot and a
  * checkpoint.
@@ -68,14 +70,19 @@ export class DescriptorBudget {
   readonly warmSegmentsMax: number;
   readonly #workingCount: number;
 
-  /** Divides the descriptors. @param directoriesCount log directories */
-  constructor({ limit, usedCount }: Descriptors, shardsCount: number, { directoriesCount = 1 } = {}) {
+  /** Divides the descriptors. @param options log directories, and whether there is an HTTP listener */
+  constructor(
+    { limit, usedCount }: Descriptors,
+    shardsCount: number,
+    { directoriesCount = 1, hasHttp = false } = {},
+  ) {
     this.limit = limit;
     const ofShard = WORKING_DESCRIPTORS + directoriesCount * GROUP_DESCRIPTORS;
     const working = MAIN_WORKING_DESCRIPTORS + shardsCount * ofShard;
     this.#workingCount = Math.min(working, Math.floor(limit * WORKING_SHARE_MAX));
     const workers = shardsCount * SHARD_DESCRIPTORS + directoriesCount * FLUSH_WORKER_DESCRIPTORS;
-    const rest = limit - usedCount - OWN_DESCRIPTORS - workers - this.#workingCount;
+    const own = OWN_DESCRIPTORS + (hasHttp ? HTTP_DESCRIPTORS : 0);
+    const rest = limit - usedCount - own - workers - this.#workingCount;
     const warm = Math.floor(rest * WARM_SHARE / shardsCount);
     this.warmSegmentsMax = Math.max(1, Math.min(WARM_SEGMENTS_MAX, warm));
     this.slots = Math.max(SLOTS_MIN, rest - shardsCount * this.warmSegmentsMax);
@@ -116,10 +123,10 @@ export class DescriptorBudget {
 
 /** Reads the limit of the process, counts what is open, and divides the rest. */
 export async function descriptorBudget(
-  { shardsCount, directoriesCount = 1 }: { shardsCount: number; directoriesCount?: number },
+  { shardsCount, ...others }: { shardsCount: number; directoriesCount?: number; hasHttp?: boolean },
 ): Promise<DescriptorBudget> {
   const limit = descriptorsMax(await Deno.readTextFile("/proc/self/limits"));
   let usedCount = 0;
   for await (const _ of Deno.readDir("/proc/self/fd")) usedCount++;
-  return new DescriptorBudget({ limit, usedCount }, shardsCount, { directoriesCount });
+  return new DescriptorBudget({ limit, usedCount }, shardsCount, others);
 }

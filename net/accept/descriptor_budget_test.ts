@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
-import { DescriptorBudget, descriptorBudget } from "./descriptor_budget.ts";
+import { HTTP_LIMITS } from "../http/server/http_limits.ts";
+import { DescriptorBudget, descriptorBudget, HTTP_DESCRIPTORS } from "./descriptor_budget.ts";
 
 Deno.test("DescriptorBudget divides a limit into shares that together stay below it", () => {
   for (const limit of [256, 512, 1024, 4096, 20_000, 1_048_576]) {
@@ -16,6 +17,15 @@ Deno.test("DescriptorBudget divides a limit into shares that together stay below
   }
   const budget = new DescriptorBudget({ limit: 1024, usedCount: 25 }, 2);
   assert.ok(budget.logsMax > 500, "the partitions of a default limit");
+});
+
+Deno.test("DescriptorBudget keeps the descriptors of an HTTP listener", () => {
+  assert.ok(HTTP_DESCRIPTORS > HTTP_LIMITS.connectionsMax);
+  const [without, having] = [false, true].map((hasHttp) =>
+    new DescriptorBudget({ limit: 4096, usedCount: 25 }, 2, { hasHttp })
+  );
+  const kept = ({ slots, warmSegmentsMax }: DescriptorBudget) => slots + 2 * warmSegmentsMax;
+  assert.equal(kept(without as DescriptorBudget) - kept(having as DescriptorBudget), HTTP_DESCRIPTORS);
 });
 
 Deno.test("DescriptorBudget accepts an unlimited process, and starts with a limit that is too small", () => {

@@ -13,17 +13,32 @@ export function listenOn(acceptor: Acceptor, at: { host: string; port: number })
   try {
     return acceptor.listen(at);
   } catch (error) {
-    const address = `${at.host}:${at.port}`;
-    if (error instanceof Deno.errors.AddrInUse) {
-      throw new ListenError(`${address} is in use: stop the program that listens there, or choose another --port`);
-    }
-    if (error instanceof Deno.errors.AddrNotAvailable) {
-      throw new ListenError(`${address} is no address of this machine: choose another --host`);
-    }
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw new ListenError(`${address} may not be used by this user: choose a --port above 1023`);
-    }
-    throw error;
+    if (!(error instanceof Error)) throw error;
+    throw listenError(error.name, { address: `${at.host}:${at.port}`, portFlag: "--port", hostFlag: "--host" }) ??
+      error;
+  }
+}
+
+/**
+ * Says why an address cannot be listened on.
+ * @param name of the error of Deno.listen() @param about the address, and what chooses another port or host
+ * @returns null for an error that says nothing about the address
+ */
+export function listenError(
+  name: string,
+  { address, portFlag, hostFlag }: { address: string; portFlag: string; hostFlag: string },
+): ListenError | null {
+  switch (name) {
+    case "AddrInUse":
+      return new ListenError(
+        `${address} is in use: stop the program that listens there, or choose another ${portFlag}`,
+      );
+    case "AddrNotAvailable":
+      return new ListenError(`${address} is no address of this machine: choose another ${hostFlag}`);
+    case "PermissionDenied":
+      return new ListenError(`${address} may not be used by this user: choose a ${portFlag} above 1023`);
+    default:
+      return null;
   }
 }
 

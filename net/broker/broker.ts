@@ -42,6 +42,8 @@ export interface Broker extends AsyncDisposable {
   readonly port: number;
   /** For a client's `bootstrap.servers`: every listener, comma-separated. */
   readonly bootstrapServers: string;
+  /** The port of the HTTP listener (`barnabas.http.port`), null without one. */
+  readonly httpPort: number | null;
   readonly dataDir: string;
   readonly shards: number;
   /**

@@ -18,6 +18,7 @@ import { bootstrapServers } from "../accept/listening.ts";
 import { errorCode, errorName } from "../protocol/error_codes.ts";
 import { DiskFailure, StartupError } from "../shards/broker_failures.ts";
 import type { ShardPool } from "../shards/shard_pool.ts";
+import type { BrokerHttp } from "../http/broker_http.ts";
 import type { TopicOptions } from "./broker.ts";
 import type { ClusterHomeParts } from "./cluster_home.ts";
 import { type MetadataHome, OwnMetadata } from "./metadata_home.ts";
@@ -30,6 +31,13 @@ export async function metadataHome(parts: Omit<ClusterHomeParts, "code">): Promi
   if (etcd === null && sharedStore === null) return new OwnMetadata(failed);
   const [{ ClusterHome }, code] = await Promise.all([import("./cluster_home.ts"), loadClusterParts()]);
   return new ClusterHome({ ...parts, code });
+}
+
+/** Starts the HTTP listener, if one is asked for. The code is loaded only then. */
+export async function httpOf({ http }: BrokerConfig): Promise<BrokerHttp | null> {
+  if (http === null) return null;
+  const { BrokerHttp } = await import("../http/broker_http.ts");
+  return new BrokerHttp(http, log.broker);
 }
 
 /** What the controller asks shards to do. */

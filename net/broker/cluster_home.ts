@@ -27,6 +27,7 @@ import {
   type OpenedEtcd,
   openEtcdStore,
   readEtcdAccess,
+  type ReplicationCounters,
   SqliteStore,
   startAntiEntropy,
   startManagedEtcd,
@@ -91,6 +92,10 @@ export class ClusterHome implements MetadataHome {
 
   get checkpoints(): readonly CheckpointKind[] {
     return this.#checkpoints;
+  }
+
+  get replication(): ReplicationCounters | null {
+    return this.#membership?.counters ?? null;
   }
 
   get brokerEpoch(): number {

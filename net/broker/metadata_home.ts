@@ -16,6 +16,7 @@ import {
   type ControllerOptions,
   type LogDirectories,
   type MetadataStore,
+  type ReplicationCounters,
   SqliteStore,
 } from "../../partitions/control.ts";
 import type { DialingShards, OutgoingDials } from "./outgoing_dials.ts";
@@ -28,6 +29,8 @@ export interface MetadataHome extends AsyncDisposable {
   readonly control: Pick<ControllerOptions, "store" | "changes" | "membership" | "rowProposals">;
   /** For the mark of a clean stop: the epoch of this process's registration, -1 without one. */
   readonly brokerEpoch: number;
+  /** What metrics say of replication; null without others, and before `open()`. */
+  readonly replication: ReplicationCounters | null;
   /** By which brokers prove to each other who they are, null without others; after `clusterIdOf()`. */
   readonly secret: string | null;
   /** Files that are kept in each log directory besides the usual ones; after `open()`. */
@@ -57,6 +60,7 @@ export class OwnMetadata implements MetadataHome {
   readonly isShared = false;
   readonly brokerEpoch = -1;
   readonly secret = null;
+  readonly replication = null;
   readonly checkpoints = [];
   readonly control: { readonly store: MetadataStore };
   readonly #store: SqliteStore;

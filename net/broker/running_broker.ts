@@ -16,6 +16,7 @@ import { bootstrapServers } from "../accept/listening.ts";
 import { runFailure } from "../shards/broker_failures.ts";
 import type { Compaction } from "../shards/compaction.ts";
 import type { ShardPool } from "../shards/shard_pool.ts";
+import type { BrokerHttp } from "../http/broker_http.ts";
 import type { Broker } from "./broker.ts";
 import type { MetadataHome } from "./metadata_home.ts";
 import { log } from "./operator_log.ts";
@@ -30,6 +31,7 @@ export interface BrokerParts {
   readonly pool: ShardPool;
   readonly checkpoints: Checkpoints;
   readonly directories: LogDirectories;
+  readonly http: BrokerHttp | null;
   readonly resources: AsyncDisposableStack;
 }
 
@@ -38,6 +40,7 @@ export class RunningBroker implements Broker {
   readonly host: string;
   readonly port: number;
   readonly bootstrapServers: string;
+  readonly httpPort: number | null;
   readonly dataDir: string;
   readonly shards: number;
   readonly closed: Promise<void>;
@@ -52,7 +55,13 @@ export class RunningBroker implements Broker {
 
   constructor(
     parts: BrokerParts,
-    about: { config: BrokerConfig; ports: number[]; shardsCount: number; ended: PromiseWithResolvers<void> },
+    about: {
+      config: BrokerConfig;
+      ports: number[];
+      httpPort: number | null;
+      shardsCount: number;
+      ended: PromiseWithResolvers<void>;
+    },
   ) {
     this.#parts = parts;
     this.controller = parts.controller;
@@ -62,6 +71,7 @@ export class RunningBroker implements Broker {
     this.host = listeners[0]?.host ?? about.config.host;
     this.port = about.ports[0] ?? about.config.port;
     this.bootstrapServers = bootstrapServers(listeners, about.ports);
+    this.httpPort = about.httpPort;
     this.dataDir = parts.directories.opened.map(({ path }) => path).join(", ");
     this.shards = about.shardsCount;
     this.#ended = about.ended;
@@ -104,8 +114,9 @@ export class RunningBroker implements Broker {
   }
 
   async #releaseParts(): Promise<void> {
-    const { acceptor, balancer, compaction, controller, home, pool, checkpoints, directories } = this.#parts;
+    const { acceptor, balancer, compaction, controller, home, pool, checkpoints, directories, http } = this.#parts;
     await using _resources = this.#parts.resources;
+    http?.stopping();
     await home.leave();
     await acceptor.close();
     // First each partition that is being handed over is opened by its new shard, because that shard makes its log durable.

@@ -32,6 +32,7 @@ import {
   connectionLimits,
   createTopics,
   directoryFailures,
+  httpOf,
   load,
   metadataHome,
   noticeOf,
@@ -75,6 +76,7 @@ export async function startMember(
   const config = await configOf(options, started);
   const ended = Promise.withResolvers<void>();
   ended.promise.catch(() => {}); // `closed` reports the failure; the program need not look at it.
+  const http = started.use(await httpOf(config));
   const resources = await shardResources(config);
   const { descriptors, shardsCount } = resources;
   const late: LateParts = noParts();
@@ -94,7 +96,7 @@ export async function startMember(
     const checked = acceptor.check(); // takes milliseconds, during which directories are opened
     checked.catch(() => {}); // whichever fails first is reported
     const directories = late.directories = await openDirectories(config, home);
-    await Promise.all([home.open(directories, ports), checked]);
+    const [httpPort = null] = await Promise.all([http?.listening(), home.open(directories, ports), checked]);
     const controller = late.controller = controllerOf(home, { config, pool, descriptors, late, news });
     const loaded = await load(controller, directories);
     news.begin(controller.image);
@@ -124,8 +126,9 @@ export async function startMember(
     await createTopics(controller, options.topics ?? []);
     const balancer = balancerOf(controller, pool);
     acceptor.start();
-    const parts = { acceptor, balancer, home, compaction, controller, pool, checkpoints, directories };
-    return new RunningBroker({ ...parts, resources: started.move() }, { config, ports, shardsCount, ended });
+    http?.serve({ config, image, watermarks, pool, replication: home.replication });
+    const parts = { acceptor, balancer, home, compaction, controller, pool, checkpoints, directories, http };
+    return new RunningBroker({ ...parts, resources: started.move() }, { config, ports, httpPort, shardsCount, ended });
   } catch (error) {
     throw startupFailure(error);
   }

@@ -3,12 +3,6 @@
  * who watch Kafka use three spellings of the same names (metric_spelling.ts), and one setting chooses between them. Plain data, any isolate.
  */
 
-/** How metrics are spelled: the values of `barnabas.metrics.names`. */
-export const METRIC_SPELLINGS = ["jmx-exporter", "strimzi-reporter", "confluent"] as const;
-
-/** One of the three spellings. */
-export type MetricSpelling = (typeof METRIC_SPELLINGS)[number];
-
 /** A metric of Kafka's Yammer library: `kafka.server:type=BrokerTopicMetrics,name=BytesInPerSec`. Further key properties are labels. */
 export interface BeanName {
   readonly group: string;

@@ -22,7 +22,8 @@
  * Sources: the rules of jmx_exporter in Strimzi's examples/metrics/kafka-metrics.yaml; YammerMetricWrapper, KafkaMetricWrapper and the
  * collectors of Strimzi's metrics-reporter; shared-assets/jmx-exporter/kafka_broker.yml of Confluent's jmx-monitoring-stacks.
  */
-import type { AttributeName, BeanName, MetricFamily, MetricSpelling } from "./metric_family.ts";
+import type { MetricSpelling } from "../../partitions/config/broker/broker_http_settings.ts";
+import type { AttributeName, BeanName, MetricFamily } from "./metric_family.ts";
 
 /** How a family is told to Prometheus. */
 export interface SpelledFamily {

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
-import { METRIC_SPELLINGS, type MetricFamily, type MetricName } from "./metric_family.ts";
+import { METRIC_SPELLINGS } from "../../partitions/config/broker/broker_http_settings.ts";
+import type { MetricFamily, MetricName } from "./metric_family.ts";
 import { spelled, spelledLabel } from "./metric_spelling.ts";
 
 type Kind = MetricFamily["kind"];

@@ -1,13 +1,8 @@
 /**
  * Families as text: Prometheus' text format, version 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats). Pure.
  */
-import {
-  type HistogramSample,
-  type MetricFamily,
-  type MetricLabels,
-  type MetricSpelling,
-  quantileOf,
-} from "./metric_family.ts";
+import type { MetricSpelling } from "../../partitions/config/broker/broker_http_settings.ts";
+import { type HistogramSample, type MetricFamily, type MetricLabels, quantileOf } from "./metric_family.ts";
 import { spelled, spelledLabel } from "./metric_spelling.ts";
 
 /** What an HTTP answer with this text says of it. */

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
-import type { MetricFamily, MetricSpelling } from "./metric_family.ts";
+import type { MetricSpelling } from "../../partitions/config/broker/broker_http_settings.ts";
+import type { MetricFamily } from "./metric_family.ts";
 import { metricLines } from "./metric_text.ts";
 
 function text(family: MetricFamily, spelling: MetricSpelling = "jmx-exporter"): string {

@@ -22,7 +22,11 @@ export interface ShardResources {
 export async function shardResources(config: BrokerConfig): Promise<ShardResources> {
   const shardsCount = config.shards || navigator.hardwareConcurrency;
   const counts = { shardsCount, directoriesCount: config.logDirectories.length };
-  const [descriptors, mappingsMax] = await Promise.all([descriptorBudget(counts), mappingsPerShard(shardsCount)]);
+  const hasHttp = config.http !== null;
+  const [descriptors, mappingsMax] = await Promise.all([
+    descriptorBudget({ ...counts, hasHttp }),
+    mappingsPerShard(shardsCount),
+  ]);
   return { ...counts, descriptors, mappingsMax };
 }
 

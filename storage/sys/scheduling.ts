@@ -1,5 +1,6 @@
 /**
- * Makes a thread run soon after it wakes, even when others keep the cores busy. Runs on shards, at their start.
+ * Makes a thread run soon after it wakes, even when others keep the cores busy. Runs on shards, at their start. And the contrary: makes a
+ * thread that serves nobody's requests wait while others want the cores.
  *
  * A shard works for microseconds and sleeps. With the default slice (3 ms) the kernel lets a computing thread finish its own slice
  * first and looks again at the next tick, 4 ms later. Where broker and clients shared two cores, this was the 99th percentile. A
@@ -16,8 +17,11 @@ import { type NativeMemory, nativeMemory } from "./memory.ts";
  *   struct sched_attr   0 u32 size · 4 u32 policy (0: ordinary) · 8 u64 flags · 16 i32 nice · 20 u32 priority · 24 u64 runtime in ns · …
  */
 const ATTRIBUTES_BYTES = 48;
+const NICE_AT = 16;
 const RUNTIME_AT = 24;
 const SLICE_NS = 100_000;
+/** Beside an ordinary thread, a tenth of a core. Source: man 7 sched, and the kernel's sched_prio_to_weight. */
+const YIELDING_NICE = 10;
 
 /** Numbers of system calls that the C library has no function for. */
 const numberOf = Deno.build.arch === "x86_64"
@@ -30,6 +34,19 @@ export function askForShortSlices(): boolean {
   if (attributes === null) return false;
   attributes.view.setBigUint64(RUNTIME_AT, BigInt(SLICE_NS), true);
   return libc.syscall(word64(numberOf.sched_setattr), 0, word64(attributes.address), 0, 0) === 0;
+}
+
+/** Leaves the cores to other threads while they want them. @returns whether the kernel does so */
+export function yieldToOthers(): boolean {
+  const attributes = readAttributes();
+  if (attributes === null) return false;
+  attributes.view.setInt32(NICE_AT, Math.max(YIELDING_NICE, attributes.view.getInt32(NICE_AT, true)), true);
+  return libc.syscall(word64(numberOf.sched_setattr), 0, word64(attributes.address), 0, 0) === 0;
+}
+
+/** The calling thread's nice value, -20 to 19; null where the kernel does not tell. */
+export function niceness(): number | null {
+  return readAttributes()?.view.getInt32(NICE_AT, true) ?? null;
 }
 
 /** The calling thread's slice in nanoseconds; 0 before Linux 6.12, -1 where the kernel does not tell. */

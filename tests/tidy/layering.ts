@@ -54,6 +54,14 @@ export const doorExceptions: ReadonlyMap<string, string> = new Map([
     "loaded by the shards of a broker that is one of several; the door would load it with every start",
   ],
   [
+    "net/http/broker_http.ts -> partitions/shared/turn_watch.ts",
+    "loaded by a broker with an HTTP listener; the door would load it with every start",
+  ],
+  [
+    "net/http/server/http_worker.ts -> storage/sys/scheduling.ts",
+    "the worker of the HTTP listener needs one system call; the door would load a broker's code",
+  ],
+  [
     "main.ts -> storage/inspection/commands.ts",
     "the commands that start no broker are loaded for themselves alone; a door would load the logs' code with every start",
   ],

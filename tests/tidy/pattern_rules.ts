@@ -25,6 +25,8 @@ const loadedBy = (start: string) =>
 const loadedByShards = loadedBy("net/shards/shard_worker.ts");
 const loadedByMain = loadedBy("main.ts");
 
+/** Files of the HTTP listener's worker, which lives by its event loop. */
+const HTTP_WORKER = /^net\/http\/server\//;
 const SQLITE_WORKER = /^partitions\/metadata\/store\/sqlite_(store_worker|database)\.ts$/;
 const everywhere = () => true;
 const product = (path: string) => isProduct({ path });
@@ -32,7 +34,7 @@ const product = (path: string) => isProduct({ path });
 const onMainIsolate = (path: string) => loadedByMain.has(path);
 const onShards = (path: string) =>
   product(path) && (loadedByShards.has(path) || !loadedByMain.has(path)) && !SQLITE_WORKER.test(path) &&
-  !path.startsWith("storage/sys/");
+  !HTTP_WORKER.test(path) && !path.startsWith("storage/sys/");
 
 /** The rules. */
 export const patternRules: readonly PatternRule[] = [

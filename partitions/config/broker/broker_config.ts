@@ -4,6 +4,7 @@
  * the default. Durations are milliseconds. "No limit" (Kafka's Long.MAX_VALUE) is Infinity, which structured clone keeps.
  */
 import type { LogConfig } from "../../../storage/log/log_config.ts";
+import type { HttpSettings } from "./broker_http_settings.ts";
 import type { Listener } from "./listeners.ts";
 import type { LogLevels } from "../log_lines.ts";
 import type { GroupSettings } from "../../coordinators/groups/group_ports.ts";
@@ -168,6 +169,8 @@ export interface BrokerConfig {
   /** `log.cleaner.io.buffer.load.factor`, 0.9 */
   readonly logCleanerIoBufferLoadFactor: number;
 
+  /** The HTTP listener; null: there is none. */
+  readonly http: HttpSettings | null;
   /** `barnabas.shards`, 0: one per core */
   readonly shards: number;
   /** `barnabas.log.format`, text */

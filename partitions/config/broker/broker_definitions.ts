@@ -6,6 +6,7 @@
  */
 import { brokerClusterDefinitions } from "./broker_cluster_definitions.ts";
 import { brokerGroupDefinitions } from "./broker_group_definitions.ts";
+import { brokerHttpDefinitions } from "./broker_http_settings.ts";
 import { type ConfigDefinition, setting, settingTable } from "../config_definitions.ts";
 import { atLeast, between, type ConfigCheck, type ConfigType, oneOf } from "../config_values.ts";
 import { connectionOverridesCheck } from "./connection_overrides.ts";
@@ -27,6 +28,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
   ...inheritedByTopics(),
   ...brokerGroupDefinitions,
   ...brokerClusterDefinitions,
+  ...brokerHttpDefinitions,
   setting(
     "advertised.listeners",
     "LIST",

@@ -8,6 +8,7 @@ import type { BrokerConfig } from "./broker_config.ts";
 import { clusterSettingsFrom } from "./broker_cluster_settings.ts";
 import { brokerDefinitions } from "./broker_definitions.ts";
 import { groupSettingsFrom, refuseGroupSettings } from "./broker_group_settings.ts";
+import { httpSettingsFrom } from "./broker_http_settings.ts";
 import { type ConfigValue, parseConfigValue } from "../config_values.ts";
 import { connectionOverrides } from "./connection_overrides.ts";
 import { withoutPasswords } from "./hidden_values.ts";
@@ -38,6 +39,8 @@ export interface BrokerFlags {
   /** "http://a:2379,http://b:2379", or "managed" */
   readonly etcd?: string;
   readonly rack?: string;
+  /** Port of the HTTP listener. */
+  readonly http?: number;
 }
 
 /** Settings that this broker does not have; they are refused when ignoring them would expose data or split a cluster. */
@@ -130,8 +133,7 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
       : number("node.id"),
     ...cluster,
     clusterId: used["barnabas.cluster.id"] ?? null,
-    host: first.host,
-    port: first.port,
+    ...{ host: first.host, port: first.port },
     listeners: listeners.listeners,
     advertisedListeners: listeners.advertised,
     logDirectories,
@@ -167,6 +169,7 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     logCleanerIoMaxBytesPerSecond: number("log.cleaner.io.max.bytes.per.second"),
     logCleanerDedupeBufferSize: number("log.cleaner.dedupe.buffer.size"),
     logCleanerIoBufferLoadFactor: number("log.cleaner.io.buffer.load.factor"),
+    http: httpSettingsFrom((name) => valueOf(used, name)),
     shards: number("barnabas.shards"),
     logFormat: valueOf(used, "barnabas.log.format") === "json" ? "json" : "text",
     logLevels: logLevels(String(valueOf(used, "barnabas.log.levels"))),
@@ -178,13 +181,14 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
 
 /** Adds the properties for which the options stand. @returns why that is not possible, or null */
 function applyOptions(properties: Map<string, string>, flags: BrokerFlags): string | null {
-  const { port, host, dataDir, shards, nodeId, etcd, rack } = flags;
+  const { port, host, dataDir, shards, nodeId, etcd, rack, http } = flags;
   if (dataDir !== undefined) properties.set("log.dirs", dataDir);
   if (dataDir?.includes(",")) return `"${dataDir}": a data directory with a comma in its name is not supported`;
   if (shards !== undefined) properties.set("barnabas.shards", String(shards));
   if (nodeId !== undefined) properties.set("node.id", String(nodeId));
   if (etcd !== undefined) properties.set("barnabas.etcd.endpoints", etcd);
   if (rack !== undefined) properties.set("broker.rack", rack);
+  if (http !== undefined) properties.set("barnabas.http.port", String(http));
   if (port === undefined && host === undefined) return null;
   const controllers = list(Object.fromEntries(properties), "controller.listener.names");
   const clients = list(Object.fromEntries(properties), "listeners").filter((text) =>

@@ -170,6 +170,7 @@ Deno.test("brokerConfigFrom() reads every setting into the field of its name", (
     logInitialTaskDelayMs: 46,
     logRetentionCheckIntervalMs: 47,
     logFlushSchedulerIntervalMs: 17,
+    http: null,
     shards: 18,
     appendMode: "mapped",
     logFormat: "json",
@@ -196,6 +197,30 @@ Deno.test("brokerConfigFrom() reads every setting of compaction into the field o
     logCleanerDedupeBufferSize: 2_800_000,
     logCleanerIoBufferLoadFactor: 0.29,
   });
+});
+
+Deno.test("brokerConfigFrom() reads the settings of the HTTP listener, which exists only with a port", () => {
+  assert.deepEqual(accept({ "barnabas.http.port": "9404" }).config.http, {
+    ...{ host: "127.0.0.1", port: 9404, names: "jmx-exporter", speaksForExporter: false },
+  });
+  const all = {
+    "barnabas.http.port": "0",
+    "barnabas.http.host": "::1",
+    "barnabas.metrics.names": "confluent",
+    "barnabas.metrics.kafka.exporter": "true",
+  };
+  assert.deepEqual(accept(all).config.http, { host: "::1", port: 0, names: "confluent", speaksForExporter: true });
+  const { "barnabas.http.port": _, ...withoutPort } = all;
+  assert.equal(accept(withoutPort).config.http, null);
+  for (
+    const [name, text] of [
+      ["barnabas.http.port", "65536"],
+      ["barnabas.http.port", "-1"],
+      ["barnabas.http.host", "a b"],
+      ["barnabas.metrics.names", "JMX"],
+      ["barnabas.metrics.kafka.exporter", "yes"],
+    ] as const
+  ) assert.ok("refused" in brokerConfigFrom(new Map([[name, text]])), `${name}=${text}`);
 });
 
 Deno.test("brokerConfigFrom() reads whether recovery trusts the page cache", () => {

@@ -37,7 +37,7 @@ export type CommandLine =
 /** Flags that take a value and may be given once. */
 const SINGLE_FLAGS = [
   ...["--port", "--host", "--data", "--shards", "--config"],
-  ...["--node-id", "--etcd", "--rack"],
+  ...["--node-id", "--etcd", "--rack", "--http"],
 ];
 /** Flags that take a value and may be repeated. */
 const REPEATED_FLAGS = ["--override", "--topic"] as const;
@@ -57,6 +57,8 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["--smp", "--shards"],
   ["--broker-id", "--node-id"],
   ["--id", "--node-id"],
+  ["--metrics", "--http"],
+  ["--http-port", "--http"],
 ]);
 
 /** Kafka's node.id is an INT. */
@@ -178,8 +180,11 @@ function unknownFlag(argument: string): string {
 
 function readOptions(single: ReadonlyMap<string, string>): BrokerFlags | { refused: string } {
   const [port, shards, nodeId] = [single.get("--port"), single.get("--shards"), single.get("--node-id")];
-  if (port !== undefined && !(/^\d{1,5}$/.test(port) && Number(port) <= 65535)) {
-    return { refused: `--port ${port}: a port is a number from 0 to 65535 (0 picks a free one)` };
+  const http = single.get("--http");
+  for (const [flag, text] of [["--port", port], ["--http", http]]) {
+    if (text !== undefined && !(/^\d{1,5}$/.test(text) && Number(text) <= 65535)) {
+      return { refused: `${flag} ${text}: a port is a number from 0 to 65535 (0 picks a free one)` };
+    }
   }
   if (shards !== undefined && !(/^\d{1,2}$/.test(shards) && Number(shards) <= 64)) {
     return { refused: `--shards ${shards}: a number of shards is from 1 to 64, or 0 for one per core` };
@@ -194,6 +199,7 @@ function readOptions(single: ReadonlyMap<string, string>): BrokerFlags | { refus
     ...nodeId === undefined ? {} : { nodeId: Number(nodeId) },
     ...single.has("--etcd") ? { etcd: single.get("--etcd") } : {},
     ...single.has("--rack") ? { rack: single.get("--rack") } : {},
+    ...http === undefined ? {} : { http: Number(http) },
     ...single.has("--data") ? { dataDir: single.get("--data") } : {},
   };
 }

@@ -178,6 +178,14 @@ Deno.test("parseCommandLine() reads the flags of a broker with others", () => {
   assert.match(refusal(["--broker-id", "1"]), /did you mean --node-id\?$/);
 });
 
+Deno.test("--http is the port of the HTTP listener, and a port", () => {
+  assert.equal(run(["--http", "9404"]).config.http?.port, 9404);
+  assert.equal(run(["--http=0"]).config.http?.port, 0);
+  assert.equal(run([]).config.http, null);
+  for (const text of ["x", "65536", "-1"]) assert.match(refusal(["--http", text]), /--http .*: a port is a number/);
+  assert.match(refusal(["--metrics", "9404"]), /did you mean --http\?/);
+});
+
 Deno.test("parseCommandLine() repeats no password in a refusal", () => {
   const password = "hunter2";
   const wrong = [
@@ -236,6 +244,7 @@ Deno.test("help names every flag with its default and fits 80 columns and one sc
     "--node-id",
     "--etcd",
     "--rack",
+    "--http",
     "--topic",
     "--config",
     "--override",

@@ -23,6 +23,7 @@ Address and data
   --node-id N    number of this broker                        (${defaultOf("node.id")})
   --etcd URL[,URL...]|managed   etcd of several brokers; managed starts one
   --rack NAME    where it stands; replicas are spread over racks
+  --http PORT    port of /metrics, /healthz, /readyz          (none)
 
 Topics
   --topic NAME[:PARTITIONS[:KEY=VALUE]...]
@@ -42,13 +43,12 @@ Settings have Kafka's names and defaults, with these differences:
   advertised.listeners  each client is told the broker's end of its connection
   log.dirs              ${defaultOf("log.dirs")} (Kafka: /tmp/kafka-logs)
   node.id               ${defaultOf("node.id")} (Kafka: no default)
-  group.initial.rebalance.delay.ms
-                        0 (Kafka: 3000, and 0 in the file that it ships)
+  group.initial.rebalance.delay.ms   0 (Kafka: 3000, and 0 in its own file)
   broker.heartbeat.interval.ms, broker.session.timeout.ms
                         100, 700 (Kafka: 2000, 9000)
   barnabas.shards, barnabas.cluster.id, barnabas.inter.broker.secret,
-  barnabas.etcd.*, barnabas.log.*, barnabas.recovery.*
-                        this broker's own
+  barnabas.etcd.*, barnabas.http.*, barnabas.log.*, barnabas.metrics.*,
+  barnabas.recovery.*   this broker's own
 README.md lists every setting. Ctrl-C stops cleanly, a second one at once.
 Exit codes: 0 stopped, 1 failed, 2 wrong flags, 128 + N by a second signal N
 `;

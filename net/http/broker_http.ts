@@ -1,0 +1,104 @@
+/**
+ * The HTTP listener of a broker: its pages through the broker's life. Main isolate, which loads it only for a broker with `--http`.
+ *
+ * ```
+ *   starting ──► serving ──► stopping        /healthz 200  ·  what the shards do  ·  what the shards do
+ *                                            /readyz  503  ·  what is led         ·  503
+ *                                            /metrics of the process · all · all
+ * ```
+ */
+import type { HttpSettings } from "../../partitions/config/broker/broker_http_settings.ts";
+import { TurnWatch } from "../../partitions/shared/turn_watch.ts";
+import { systemClock } from "../../storage/control.ts";
+import type { Log } from "../broker/operator_log.ts";
+import { healthPage, readyPage } from "./broker_health.ts";
+import { clusterFamilies } from "./families/cluster_families.ts";
+import type { MetricSources } from "./families/metric_sources.ts";
+import { partitionFamilies } from "./families/partition_families.ts";
+import { lookAtPartitions } from "./families/partition_rows.ts";
+import { processFamilies } from "./families/process_families.ts";
+import { shardFamilies } from "./families/shard_families.ts";
+import { HttpHost } from "./http_host.ts";
+import type { PageName, PageText } from "./http_messages.ts";
+import type { MetricFamily } from "./metric_family.ts";
+import { metricsPage } from "./metrics_page.ts";
+
+/** How often the shards' turns are looked at: more often than a turn may take. */
+const LOOK_MS = 500;
+
+/** The listener of a broker. */
+export class BrokerHttp implements AsyncDisposable {
+  readonly #settings: HttpSettings;
+  readonly #host: HttpHost;
+  readonly #pieces = {
+    now: () => systemClock.monotonicMs(),
+    pause: () => new Promise<void>((resolve) => setTimeout(resolve)),
+  };
+  #sources: MetricSources | null = null;
+  #turns: TurnWatch | null = null;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #isStopping = false;
+
+  /** Starts to listen. @param log for the operator */
+  constructor(settings: HttpSettings, log: Pick<Log, "inform" | "warn">) {
+    this.#settings = settings;
+    const { host: hostname, port } = settings;
+    this.#host = new HttpHost({ hostname, port, warn: log.warn, page: (name) => this.page(name) });
+    this.#host.listening().then(
+      (port) => log.inform(`Answering HTTP on ${hostname}:${port}: /metrics, /healthz, /readyz`),
+      () => {}, // who starts the broker is told
+    );
+  }
+
+  /** Settles when it listens. @returns the port @throws ListenError when the address cannot be used */
+  listening(): Promise<number> {
+    return this.#host.listening();
+  }
+
+  /** The broker serves from now on. */
+  serve(sources: MetricSources): void {
+    this.#sources = sources;
+    const turns = this.#turns = new TurnWatch(sources.pool.isolates, sources.pool.turnTimes().length, systemClock);
+    this.#timer = setInterval(() => turns.allTurn(), LOOK_MS);
+  }
+
+  /** The broker gives away what it leads, and stops. */
+  stopping(): void {
+    this.#isStopping = true;
+  }
+
+  /** Makes a page. */
+  page(name: PageName): Promise<PageText> {
+    switch (name) {
+      case "health":
+        return Promise.resolve(healthPage(this.#turns));
+      case "ready":
+        return Promise.resolve(
+          this.#isStopping ? readyPage(null, "the broker stops") : readyPage(this.#sources, "the broker starts"),
+        );
+      case "metrics":
+        return this.#metrics();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#host[Symbol.asyncDispose]();
+  }
+
+  async #metrics(): Promise<PageText> {
+    const families: MetricFamily[] = await processFamilies();
+    const sources = this.#sources;
+    if (sources !== null) {
+      const partitions = lookAtPartitions(sources);
+      for (
+        const family of [
+          ...shardFamilies(sources),
+          ...clusterFamilies(sources, this.#isStopping),
+          ...partitionFamilies(sources, partitions),
+        ]
+      ) families.push(family);
+    }
+    return metricsPage(families, this.#settings.names, this.#pieces);
+  }
+}
