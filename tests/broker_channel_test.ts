@@ -29,7 +29,7 @@ function channelTo(
   { port }: { port: number },
   { secret = SECRET, timeoutMs = 20_000 } = {},
 ): BrokerChannel & Disposable {
-  const channel = brokerChannels({ nodeId: NODE_ID, secret, timeoutMs })({ host: "127.0.0.1", port });
+  const channel = brokerChannels({ nodeId: NODE_ID, secret, timeoutMs })({ host: "127.0.0.1", port }, () => {});
   return Object.assign(channel, { [Symbol.dispose]: () => channel.close() });
 }
 

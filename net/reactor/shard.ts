@@ -82,6 +82,8 @@ export interface ShardParts {
   readonly trace: ((text: string) => void) | null;
   /** Reports connections that ended to the main isolate, by the numbers it counts them by. */
   readonly onClosed: (peers: readonly number[]) => void;
+  /** A connection of another broker's has ended. @param broker its node id */
+  readonly onBrokerClosed: (broker: number) => void;
   readonly requestBytesMax: number;
   /** `connections.max.idle.ms` */
   readonly connectionsMaxIdleMs: number;

@@ -65,6 +65,8 @@ export interface ShardConnectionsParts {
   readonly trace: ((text: string) => void) | null;
   /** Reports connections that ended to the main isolate, by the numbers it counts them by. */
   readonly onClosed: (peers: readonly number[]) => void;
+  /** A connection of another broker's has ended. @param broker its node id */
+  readonly onBrokerClosed: (broker: number) => void;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
   /** Names of the listeners, by the number in a transfer. */
   readonly listenerNames: readonly string[];
@@ -199,6 +201,7 @@ export class ShardConnections {
     closeDescriptor(connection.fd);
     this.#parts.counters.countClosed(connection.listener);
     this.#countClosed(1, connection.peer);
+    if (context.brokerId !== null && !this.#isDisconnected) this.#parts.onBrokerClosed(context.brokerId);
   }
 
   /** Closes every connection. Connections that are transferred to it afterwards are closed at once. */

@@ -184,6 +184,24 @@ Deno.test("Shard closes a connection that its client reset or shut down, and rep
   assert.equal(await shut.peer.read(new Uint8Array(1)), null);
 });
 
+Deno.test("Shard tells of ended connections that were other brokers', but not of those that it ends itself at its stop", async () => {
+  using fixture = new ShardFixture();
+  const [client, broker, kept] = [await fixture.connect(), await fixture.connect(), await fixture.connect()];
+  const idOf = new Map([[broker, 2], [kept, 3]]);
+  for (const each of [client, broker, kept]) {
+    fixture.route = ({ context }) => void (context.brokerId = idOf.get(each) ?? null);
+    await each.send(frame(1));
+    fixture.turn();
+  }
+  for (const each of [client, broker]) {
+    await each.peer.closeWrite();
+    each.ready(READABLE);
+  }
+  fixture.turn();
+  fixture.shard.disconnect();
+  assert.deepEqual(fixture.closedBrokers, [2]);
+});
+
 Deno.test("Shard that is disconnected closes connections that are still transferred to it", async () => {
   using fixture = new ShardFixture();
   fixture.shard.disconnect();

@@ -23,6 +23,7 @@ export class ShardFixture implements Disposable {
   readonly world: TestShards;
   readonly shard: Shard;
   readonly reports: string[] = [];
+  readonly closedBrokers: number[] = [];
   readonly closedPeers: number[] = [];
   /** What a handler does. */
   route: (connection: Connection, start: number, length: number) => void = () => {};
@@ -57,6 +58,7 @@ export class ShardFixture implements Disposable {
       load: () => assert.fail("nothing is read from files"),
       report: (text) => void this.reports.push(text),
       trace: null,
+      onBrokerClosed: (broker) => void this.closedBrokers.push(broker),
       onClosed: (peers) => void this.closedPeers.push(...peers),
       requestBytesMax: 100 * MIB,
       connectionsMaxIdleMs: Infinity,

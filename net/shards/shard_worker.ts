@@ -128,6 +128,7 @@ class ShardHost {
       report: log.of("connections"),
       trace: log.debugOf("connections"),
       onClosed: (peers) => post({ type: "closed", peers }),
+      onBrokerClosed: (broker) => this.#control.call("brokerDisconnected", { broker }, () => {}),
       load: (range, done) => this.#jobs.load(range, done),
       requestBytesMax,
       connectionsMaxIdleMs: config.connectionsMaxIdleMs,

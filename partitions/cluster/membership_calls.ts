@@ -56,10 +56,17 @@ export interface MembershipCalls {
   heartbeat(heartbeat: Heartbeat): Promise<HeartbeatAnswer>;
 }
 
+/** The elected controller, as far as it is this process. */
+export interface ElectedCalls extends MembershipCalls {
+  /** A connection of another broker to this one has ended: its process may be gone. */
+  disconnected(broker: number): void;
+}
+
 const { NOT_CONTROLLER } = errorCode;
 
 /** A broker that is in no cluster, which has no controller to be elected. */
-export const NO_MEMBERSHIP: MembershipCalls = {
+export const NO_MEMBERSHIP: ElectedCalls = {
   register: () => Promise.resolve({ errorCode: NOT_CONTROLLER, brokerEpoch: -1 }),
   heartbeat: () => Promise.resolve({ errorCode: NOT_CONTROLLER, isFenced: true, shouldStop: false }),
+  disconnected: () => {},
 };

@@ -68,6 +68,8 @@ export interface ControlCalls {
   brokerRegistration: { args: BrokerRegistration; result: RegistrationAnswer };
   /** BrokerHeartbeat, likewise. */
   brokerHeartbeat: { args: Heartbeat; result: HeartbeatAnswer };
+  /** A connection has ended that had proved to be another broker's. */
+  brokerDisconnected: { args: { broker: number }; result: Record<string, never> };
   /** Changes of rows that leaders on the shard want; how each ended, in their order. */
   changeRows: { args: { proposals: readonly RowProposal[] }; result: { outcomes: readonly RowOutcome[] } };
 }

@@ -22,7 +22,7 @@ import type {
 } from "../../net/protocol/messages/37_create_partitions.ts";
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
-import { type MembershipCalls, NO_MEMBERSHIP } from "../cluster/membership_calls.ts";
+import { type ElectedCalls, NO_MEMBERSHIP } from "../cluster/membership_calls.ts";
 import type { RowProposal, RowProposals } from "../cluster/row_proposals.ts";
 import type { PartitionDirectories } from "./adoption.ts";
 import type { ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
@@ -88,7 +88,7 @@ export interface ControllerOptions {
   /** Monotonic time in ms; `performance.now()` by default. */
   readonly nowMs?: () => number;
   /** The elected controller of a cluster, while this broker is in one. Without it no broker can be registered here. */
-  readonly membership?: MembershipCalls;
+  readonly membership?: ElectedCalls;
   /** Executes what leaders on shards want of their rows, in a cluster. */
   readonly rowProposals?: RowProposals;
 }
@@ -157,6 +157,7 @@ export class Controller implements ControlPlane {
       allocateProducerIds: () => this.#inTurn(() => this.#changes.allocateProducerIds()),
       brokerRegistration: (registration) => membership.register(registration),
       brokerHeartbeat: (heartbeat) => membership.heartbeat(heartbeat),
+      brokerDisconnected: ({ broker }) => Promise.resolve(membership.disconnected(broker)).then(() => ({})),
       changeRows: ({ proposals }) => this.#changeRows(proposals),
     };
   }

@@ -291,11 +291,13 @@ Deno.test("brokerRegistration and brokerHeartbeat ask the elected controller, an
     membership: {
       register: (request) => (asked.push(request), Promise.resolve(registered)),
       heartbeat: (request) => (asked.push(request), Promise.resolve(alive)),
+      disconnected: (broker) => void asked.push(broker),
     },
   });
   assert.equal(await member.controller.call("brokerRegistration", registration), registered);
   assert.equal(await member.controller.call("brokerHeartbeat", heartbeat), alive);
-  assert.deepEqual(asked, [registration, heartbeat]);
+  assert.deepEqual(await member.controller.call("brokerDisconnected", { broker: 3 }), {});
+  assert.deepEqual(asked, [registration, heartbeat, 3]);
 
   const { controller } = await startController(new MemoryStore());
   const refused = await controller.call("brokerRegistration", registration);

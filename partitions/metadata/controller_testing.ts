@@ -3,7 +3,7 @@
  * uses both. Tests only.
  */
 import { randomUuid } from "../../storage/base/uuid.ts";
-import type { MembershipCalls } from "../cluster/membership_calls.ts";
+import type { ElectedCalls } from "../cluster/membership_calls.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { brokerConfigFrom } from "../config/broker/broker_properties.ts";
 import type {
@@ -143,7 +143,7 @@ export async function startController(
     nowMs?: () => number;
     saveCheckpoints?: () => Promise<void>;
     room?: (count: number) => PartitionRoom;
-    membership?: MembershipCalls;
+    membership?: ElectedCalls;
   } = {},
 ): Promise<TestController> {
   const published: ImageDelta[] = [];

@@ -66,6 +66,7 @@ export class MembershipWorld {
   readonly started: TestBroker[] = [];
   readonly #random: () => number;
   readonly #watchMsMax: number;
+  readonly #channels = new Set<{ readonly from: Process; readonly port: number; readonly lost: () => void }>();
 
   /**
    * @param seed of what becomes of requests to a store that is out of reach
@@ -132,6 +133,15 @@ export class MembershipWorld {
     broker.isDead = true;
   }
 
+  /** The same, and its system tells those that are connected with it. */
+  killAndReset(broker: TestBroker): void {
+    this.kill(broker);
+    for (const other of this.running) {
+      this.time.after(WAY_MS, other, () => other.membership.disconnected(broker.id));
+    }
+    for (const { from, port, lost } of this.#channels) if (port === broker.port) this.time.after(WAY_MS, from, lost);
+  }
+
   /** Stops a process in order. @returns its broker epoch, which proves that */
   async stop(broker: TestBroker, withinMs = 5000): Promise<number> {
     let isStopped = false;
@@ -195,7 +205,7 @@ export class MembershipWorld {
       registrationTimeoutMs: 10_000,
       rebalanceMs: 3000,
       rules: testRules,
-      channelTo: ({ port }) => this.#channelTo(port, process),
+      channelTo: ({ port }, lost) => this.#channelTo(port, process, lost),
       shardsTurn: () => !process.isHung,
       knock: ({ port }) =>
         new Promise((resolve) => {
@@ -211,7 +221,9 @@ export class MembershipWorld {
     return this.running.find((broker) => broker.port === port);
   }
 
-  #channelTo(port: number, from: Process): BrokerChannel {
+  #channelTo(port: number, from: Process, lost: () => void): BrokerChannel {
+    const channel = { from, port, lost };
+    this.#channels.add(channel);
     const ask = <T>(call: (to: MembershipCalls) => Promise<T>) =>
       new Promise<T>((resolve, reject) => {
         const to = this.#listenerAt(port);
@@ -233,7 +245,7 @@ export class MembershipWorld {
     return {
       register: (registration) => ask((to) => to.register(registration)),
       heartbeat: (heartbeat) => ask((to) => to.heartbeat(heartbeat)),
-      close: () => {},
+      close: () => void this.#channels.delete(channel),
     };
   }
 }

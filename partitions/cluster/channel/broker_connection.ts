@@ -38,6 +38,8 @@ export interface ConnectionOptions {
   readonly clientId: string;
   /** Longest answer, in bytes; one for brokers by default. */
   readonly answerBytesMax?: number;
+  /** The other side, or the network, has ended the connection. */
+  readonly onLost?: () => void;
 }
 
 interface Waiting {
@@ -144,12 +146,18 @@ export class BrokerConnection {
     try {
       while (this.#ended === null) {
         const count = await this.#socket.read(buffer);
-        if (count === null) this.end("lost", "it has closed the connection");
+        if (count === null) this.#lost("it has closed the connection");
         else this.#receive(answers, buffer.subarray(0, count));
       }
     } catch (error) {
-      this.end("lost", `cannot receive: ${textOf(error)}`);
+      this.#lost(`cannot receive: ${textOf(error)}`);
     }
+  }
+
+  #lost(why: string): void {
+    const hadEnded = this.hasEnded;
+    this.end("lost", why);
+    if (!hadEnded) this.#options.onLost?.();
   }
 
   #receive(answers: AnswerFrames, bytes: Uint8Array): void {

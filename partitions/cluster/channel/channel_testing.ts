@@ -128,6 +128,8 @@ export class ChannelFixture implements AsyncDisposable {
   readonly waits = new Map<number, () => void>();
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #sockets: Deno.TcpConn[] = [];
+  /** Connections that have ended, and not by the channel. */
+  lostCount = 0;
   #nextWait = 1;
 
   constructor(secret = SECRET) {
@@ -138,7 +140,10 @@ export class ChannelFixture implements AsyncDisposable {
     };
     const { port } = this.#listener.addr;
     this.endpoint = { host: "127.0.0.1", port };
-    this.channel = brokerChannels({ nodeId: 7, secret, timeoutMs: 1000, time: { after } })(this.endpoint);
+    this.channel = brokerChannels({ nodeId: 7, secret, timeoutMs: 1000, time: { after } })(
+      this.endpoint,
+      () => this.lostCount++,
+    );
   }
 
   /** The next connection of the channel. */

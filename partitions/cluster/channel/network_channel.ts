@@ -53,14 +53,16 @@ export interface ChannelOptions {
 }
 
 /** Makes the channels of a broker. They salt the secret once for each process that they connect to. */
-export function brokerChannels(options: ChannelOptions): (endpoint: Endpoint) => BrokerChannel {
+export function brokerChannels(options: ChannelOptions): (endpoint: Endpoint, lost: () => void) => BrokerChannel {
   const parts = { time: systemTime, ...options, secret: new SaltedSecret(options.secret) };
-  return (endpoint) => new NetworkChannel(endpoint, parts);
+  return (endpoint, lost) => new NetworkChannel(endpoint, { ...parts, lost });
 }
 
 interface ChannelParts extends Omit<ChannelOptions, "secret"> {
   readonly secret: SaltedSecret;
   readonly time: Pick<MembershipTime, "after">;
+  /** A connection has ended that the channel did not end itself. */
+  readonly lost: () => void;
 }
 
 /** One attempt, and what has come of it. */
@@ -156,13 +158,14 @@ class NetworkChannel implements BrokerChannel {
 
   async #connect(signal: AbortSignal): Promise<BrokerConnection> {
     const { host, port } = this.#endpoint;
-    const { nodeId, timeoutMs, time } = this.#parts;
+    const { nodeId, timeoutMs, time, lost } = this.#parts;
     try {
       const socket = await Deno.connect({ hostname: host, port, signal });
       const connection = new BrokerConnection(socket, this.#endpoint, {
         timeoutMs,
         time,
         clientId: brokerUserName(nodeId),
+        onLost: lost,
       });
       if (!signal.aborted) return this.#connection = connection;
       connection.end("lost", CLOSED);

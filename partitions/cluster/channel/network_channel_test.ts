@@ -127,7 +127,7 @@ Deno.test("a channel tells a process that has gone from a connection that was cl
   await assertAllFail(gone, "refused", /nobody listens/);
 });
 
-Deno.test("a channel whose connection has ended between requests connects again for the next one", async () => {
+Deno.test("a channel whose connection has ended between requests connects again for the next one, and says so", async () => {
   await using fixture = new ChannelFixture();
   for (let round = 0; round < 3; round++) {
     const beat = fixture.channel.heartbeat(HEARTBEAT);
@@ -136,6 +136,7 @@ Deno.test("a channel whose connection has ended between requests connects again 
     assert.deepEqual(await beat, ALIVE);
     await peer.closeWrite();
     assert.equal(await peer.receive(), null, "the channel closes it, too");
+    assert.equal(fixture.lostCount, round + 1);
   }
 });
 
@@ -293,5 +294,6 @@ Deno.test("a channel that is closed rejects what waits and what comes, whatever 
     requests.push(fixture.channel.heartbeat(HEARTBEAT));
     await assertAllFail(requests, "lost", /the channel was closed/);
     fixture.channel.close();
+    assert.equal(fixture.lostCount, 0);
   }
 });

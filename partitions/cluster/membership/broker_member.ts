@@ -29,8 +29,8 @@ export interface BrokerMemberParts {
   readonly heartbeatMs: number;
   /** `initial.broker.registration.timeout.ms` */
   readonly registrationTimeoutMs: number;
-  /** Makes a channel to another broker. */
-  channelTo(endpoint: Endpoint): BrokerChannel;
+  /** Makes a channel to another broker. @param lost called when a connection has ended that the channel did not end itself */
+  channelTo(endpoint: Endpoint, lost: () => void): BrokerChannel;
   /** Whether every shard turns its loop. */
   shardsTurn(): boolean;
   /** The process has to end: another one has its place. */
@@ -65,6 +65,8 @@ export class BrokerMember {
   #nextRegistrationMs = 0;
   #registrationPauseMs: number;
   #strangers = 0;
+  /** When a connection to the controller was lost last. */
+  #lostMs = -Infinity;
   #secrets = 0;
   /** What the last attempt to be registered met. */
   #obstacle = "no broker is the controller";
@@ -180,8 +182,18 @@ export class BrokerMember {
     this.#nextRegistrationMs = 0;
     if (controller === null) return this.#route = null;
     const { incarnation, host, port } = controller;
-    const channel = incarnation === identity.incarnation ? null : channelTo({ host, port });
+    const isHere = incarnation === identity.incarnation;
+    const channel = isHere ? null : channelTo({ host, port }, () => this.#connectionLost(incarnation));
     return this.#route = { incarnation, calls: channel ?? elected, channel, isBusy: false };
+  }
+
+  /** The controller's process may be gone: the next heartbeat tells, at once, but no more often than others. */
+  #connectionLost(incarnation: string): void {
+    const { time, heartbeatMs } = this.#parts;
+    const nowMs = time.clock.monotonicMs();
+    if (this.#route?.incarnation !== incarnation || nowMs - this.#lostMs < heartbeatMs) return;
+    this.#lostMs = nowMs;
+    this.#beat();
   }
 
   async #send(route: Route, request: LifeRequest): Promise<void> {

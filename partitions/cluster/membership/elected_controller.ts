@@ -3,8 +3,8 @@
  * passes it images, heartbeats and time, and has its transactions carried out. The main isolate.
  *
  * What costs is done only when it may matter: rows are looked at when they, a broker or a setting has changed, or another start waits; a heartbeat
- * of an active broker only notes the time. The controller also knocks at the door of a broker that has missed some heartbeats: where nobody
- * listens, the process is gone, and its session need not run out.
+ * of an active broker only notes the time. The controller also knocks at the door of a broker that has missed some heartbeats, or whose
+ * connection has ended, and of all at the begin of its term: where nobody listens, the process is gone, and its session need not run out.
  *
  * A controller that neither hears nor reaches half of the brokers may be cut off itself. It lets another one have the office, once: if nobody
  * takes it, it fences them.
@@ -17,10 +17,10 @@ import { rewritten, TICK, tickOf } from "../cluster_rows.ts";
 import { ControllerCandidate } from "./controller_candidate.ts";
 import { ControllerState, type Heartbeat, PREFERRED_ELECTIONS_MAX } from "../controller_state.ts";
 import { definiteOutcome } from "./definite_outcome.ts";
-import { type Endpoint, endpointOf, type Knock } from "./endpoints.ts";
+import { type Endpoint, endpointOf, type Found, type Knock } from "./endpoints.ts";
 import type { ImageChange, LiveImage } from "../live_image.ts";
-import type { BrokerRegistration, HeartbeatAnswer, MembershipCalls, RegistrationAnswer } from "../membership_calls.ts";
-import type { MembershipTime } from "./membership_time.ts";
+import type { BrokerRegistration, ElectedCalls, HeartbeatAnswer, RegistrationAnswer } from "../membership_calls.ts";
+import { type MembershipTime, pauseFor } from "./membership_time.ts";
 import { storeComparison } from "./store_transactions.ts";
 import { SubjectTransactions } from "./subject_transactions.ts";
 
@@ -53,6 +53,12 @@ export interface ElectedControllerParts {
  * idle one does not wake up only for that.
  */
 const KNOCK_INTERVALS = 2;
+/**
+ * A process that ends closes its connections one after the other, and its listener among them: so many knocks, with a pause between them,
+ * come after the end of a connection, until one is refused.
+ */
+const KNOCKS_AFTER_END = 4;
+const KNOCK_PAUSE_MS = 25;
 /** A controller that has not looked for more than so many intervals stood still itself. */
 const LATE_INTERVALS_MAX = 1.5;
 const TICK_MS = 30_000;
@@ -64,7 +70,7 @@ const { NONE, NOT_CONTROLLER, INCONSISTENT_CLUSTER_ID, INVALID_REGISTRATION } = 
 const { DUPLICATE_BROKER_REGISTRATION, BROKER_ID_NOT_REGISTERED, STALE_BROKER_EPOCH } = errorCode;
 
 /** The elected controller of a cluster, as far as it is this process. */
-export class ElectedController implements MembershipCalls {
+export class ElectedController implements ElectedCalls {
   readonly candidate: ControllerCandidate;
   readonly #parts: ElectedControllerParts;
   readonly #transactions: SubjectTransactions;
@@ -132,6 +138,13 @@ export class ElectedController implements MembershipCalls {
     return Promise.resolve({ errorCode: NONE, isFenced, shouldStop });
   }
 
+  disconnected(broker: number): void {
+    const state = this.#state;
+    const entry = this.#parts.image.brokers.get(broker);
+    if (state === null || broker === this.#parts.broker || entry === undefined || entry.state === "fenced") return;
+    void this.#knock(broker, { brokerEpoch: entry.brokerEpoch, state, times: KNOCKS_AFTER_END });
+  }
+
   /** Ends the term and the candidacy. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -157,6 +170,8 @@ export class ElectedController implements MembershipCalls {
     this.#tickLater(state);
     const { rebalanceMs } = this.#parts;
     if (rebalanceMs !== null) this.#balanceLater(state, rebalanceMs);
+    // Above all the last controller, which may have died.
+    for (const broker of image.brokers.keys()) this.disconnected(broker);
   }
 
   /** Decides after what arrives together with this. @param partitions that changed; null for all */
@@ -230,22 +245,42 @@ export class ElectedController implements MembershipCalls {
     if (state.hasExpired(image, nowMs)) this.#decideSoon([]);
     for (const [broker, entry] of image.brokers) {
       const isMissing = broker !== self && state.silentMs(broker, nowMs) > KNOCK_INTERVALS * heartbeatMs;
-      if (isMissing && entry.state !== "fenced") void this.#knock(broker, entry.brokerEpoch, state);
+      if (!isMissing || entry.state === "fenced") continue;
+      void this.#knock(broker, { brokerEpoch: entry.brokerEpoch, state, times: 1 });
     }
   }
 
-  async #knock(broker: number, brokerEpoch: number, state: ControllerState): Promise<void> {
+  /** Finds out whether the broker's process is there. @param about the process, the term, and how often it knocks at most */
+  async #knock(broker: number, about: { brokerEpoch: number; state: ControllerState; times: number }): Promise<void> {
+    if (this.#knocking.has(broker)) return;
+    this.#knocking.add(broker);
+    const { state, times } = about;
+    const beganMs = this.#nowMs();
+    for (let count = 0; count < times; count++) {
+      if (count > 0) await pauseFor(this.#parts.time, KNOCK_PAUSE_MS);
+      // Another process has registered, the term is over, or it was heard meanwhile.
+      if (!this.#isStill(broker, about) || state.silentMs(broker, this.#nowMs()) < this.#nowMs() - beganMs) break;
+      const found = await this.#knockOnce(broker);
+      if (!this.#isStill(broker, about) || found === "unknown") break;
+      if (found === "refused") {
+        state.refused(broker);
+        this.#decideSoon([]);
+        break;
+      }
+      state.accepted(broker, this.#nowMs());
+    }
+    this.#knocking.delete(broker);
+  }
+
+  #knockOnce(broker: number): Promise<Found> {
     const { image, interBrokerListener, knock } = this.#parts;
     const registration = image.registrations.get(broker);
-    if (registration === undefined || this.#knocking.has(broker)) return;
-    this.#knocking.add(broker);
-    const found = await knock(endpointOf(registration.row, interBrokerListener), this.#closing.signal);
-    this.#knocking.delete(broker);
-    const isSame = this.#state === state && image.brokers.get(broker)?.brokerEpoch === brokerEpoch;
-    if (!isSame || found === "unknown") return;
-    if (found === "accepted") return state.accepted(broker, this.#nowMs());
-    state.refused(broker);
-    this.#decideSoon([]);
+    if (registration === undefined) return Promise.resolve("unknown");
+    return knock(endpointOf(registration.row, interBrokerListener), this.#closing.signal);
+  }
+
+  #isStill(broker: number, { brokerEpoch, state }: { brokerEpoch: number; state: ControllerState }): boolean {
+    return this.#state === state && this.#parts.image.brokers.get(broker)?.brokerEpoch === brokerEpoch;
   }
 
   #tickLater(state: ControllerState): void {

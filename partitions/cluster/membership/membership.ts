@@ -25,8 +25,8 @@ import { ReplicationCounters } from "../replication_counters.ts";
 import type {
   BrokerDescription,
   BrokerRegistration,
+  ElectedCalls,
   HeartbeatAnswer,
-  MembershipCalls,
   RegistrationAnswer,
 } from "../membership_calls.ts";
 import { MembershipError } from "./membership_error.ts";
@@ -54,8 +54,8 @@ export interface MembershipOptions {
   /** `leader.imbalance.check.interval.seconds` in ms; null: partitions are not given back to their preferred leaders. */
   readonly rebalanceMs: number | null;
   readonly rules: TopicRules;
-  /** Makes a channel to another broker. */
-  channelTo(endpoint: Endpoint): BrokerChannel;
+  /** Makes a channel to another broker. @param lost called when a connection has ended that the channel did not end itself */
+  channelTo(endpoint: Endpoint, lost: () => void): BrokerChannel;
   /** Whether every shard turns its loop. */
   shardsTurn(): boolean;
   /** Called once, when this process has to end: the store has failed, or another process has its place. */
@@ -65,7 +65,7 @@ export interface MembershipOptions {
 }
 
 /** One broker's membership. */
-export class Membership implements MembershipCalls {
+export class Membership implements ElectedCalls {
   readonly image: LiveImage;
   /** What metrics say of replication. */
   readonly counters: ReplicationCounters;
@@ -160,6 +160,10 @@ export class Membership implements MembershipCalls {
 
   heartbeat(heartbeat: Heartbeat): Promise<HeartbeatAnswer> {
     return this.#elected.heartbeat(heartbeat);
+  }
+
+  disconnected(broker: number): void {
+    this.#elected.disconnected(broker);
   }
 
   /**
