@@ -38,6 +38,11 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   logDirs: "topicId",
   offlineLogDirs: "topicId",
   cordonedLogDirs: "topicId",
+  "entity.entityName": "text",
+  "components.match": "text",
+  "users.name": "text",
+  "deletions.name": "text",
+  "upsertions.name": "text",
   statesFilter: "text",
   typesFilter: "text",
 };
@@ -80,6 +85,13 @@ const VALUES: Readonly<Record<string, number | string | boolean | null>> = {
   transactionTimeoutMs: 60_000,
   producerId: -1,
   producerEpoch: -1,
+  entityType: "user",
+  "ops.key": "producer_byte_rate",
+  "ops.value": 1, // as a float64, the smallest one above 0
+  "AlterClientQuotas.validateOnly": false,
+  "deletions.mechanism": 1,
+  "upsertions.mechanism": 1,
+  "upsertions.iterations": 4096,
   clientSoftwareName: "hostile",
   clientSoftwareVersion: "1",
 };

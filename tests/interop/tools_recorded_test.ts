@@ -3,6 +3,7 @@
  * as tools/recorded_tools.ts says. (kafka-consumer-groups: group_command_test.ts. What tools do to a cluster: cluster.)
  */
 import { KafkaTools } from "./kafka_tools.ts";
+import { credentialSession, quotaSession } from "./tools/client_sessions.ts";
 import { playSession, type ToolSession } from "./tools/recorded_tools.ts";
 import {
   configSession,
@@ -19,6 +20,8 @@ const sessions: readonly ToolSession[] = [
   logSession,
   configSession,
   reassignmentSession,
+  quotaSession,
+  credentialSession,
 ];
 
 interopTest({
