@@ -7,9 +7,8 @@
  *
  * Features: `metadata.version` 30 (4.3-IV0), from which tools derive the abilities of a cluster (kafka-ui: IncrementalAlterConfigs, the
  * documentation of configs), and `group.version` 1, consumer groups (KIP-848). Features that are not implemented are not listed
- * (`transaction.version`, `share.version`, `streams.version`, `eligible.leader.replicas.version`), and levels cannot be changed. A
- * feature whose lowest level is 0 is listed as supported only from v4 on, because older clients cannot handle that (KAFKA-17011). It is
- * listed as finalized in all versions.
+ * (`transaction.version`, `share.version`, `streams.version`, `eligible.leader.replicas.version`). Each has one level that is supported,
+ * which is the finalized one (57_update_features.ts); Kafka supports lower ones, too.
  *
  * Their epoch is the version of the metadata image, which rises with each change. In Kafka it is the offset in the metadata log.
  */
@@ -47,20 +46,18 @@ const SOFTWARE = /^[a-zA-Z0-9]([a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 /** Longer names are cut before they are stored: the client chooses the length, and the broker keeps one per connection. */
 const SOFTWARE_CHARACTERS_MAX = 100;
 
-/** First version whose clients know features that begin at 0. */
-const FEATURES_FROM_0_VERSION = 4;
-
 /** The level that Kafka 4.3.1 finalizes for a new cluster: 4.3-IV0 (MetadataVersion.LATEST_PRODUCTION). */
 const METADATA_VERSION = 30;
-const supportedFeatures = [
-  { name: "group.version", minVersion: 0, maxVersion: 1 },
-  { name: "metadata.version", minVersion: METADATA_VERSION, maxVersion: METADATA_VERSION },
-];
-const supportedFeaturesFrom1 = supportedFeatures.filter(({ minVersion }) => minVersion > 0);
-const finalizedFeatures = [
-  { name: "group.version", minVersionLevel: 1, maxVersionLevel: 1 },
-  { name: "metadata.version", minVersionLevel: METADATA_VERSION, maxVersionLevel: METADATA_VERSION },
-];
+/** The features that this broker has, with their only level. */
+export const features: ReadonlyMap<string, number> = new Map([
+  ["group.version", 1],
+  ["metadata.version", METADATA_VERSION],
+]);
+const supportedFeatures = Array.from(features, ([name, level]) => ({ name, minVersion: level, maxVersion: level }));
+const finalizedFeatures = Array.from(
+  features,
+  ([name, level]) => ({ name, minVersionLevel: level, maxVersionLevel: level }),
+);
 
 /** Makes the handler. The list of APIs is the same for all clients, and is built once. */
 function apiVersionsHandlerOf({ apis }: ShardServices): Handler<ApiVersionsRequest, ApiVersionsResponse> {
@@ -84,7 +81,7 @@ function answer(
   exchange.respond({
     errorCode: errorCode.NONE,
     apiKeys,
-    supportedFeatures: apiVersion >= FEATURES_FROM_0_VERSION ? supportedFeatures : supportedFeaturesFrom1,
+    supportedFeatures,
     finalizedFeaturesEpoch: image.version,
     finalizedFeatures,
   });

@@ -27,9 +27,9 @@ for (const version of servedVersions(18)) {
     );
     assert.deepEqual(answer.apiKeys, advertised);
     assert.deepEqual(answer.apiKeys[0], { apiKey: 0, minVersion: 0, maxVersion: 13 });
-    // A real broker of 4.3.1 lists these too, besides features that are not implemented here.
+    // A real broker of 4.3.1 lists these too, with lower levels and besides features that are not implemented here.
     const supported = [
-      { name: "group.version", minVersion: 0, maxVersion: 1 },
+      { name: "group.version", minVersion: 1, maxVersion: 1 },
       { name: "metadata.version", minVersion: 30, maxVersion: 30 },
     ];
     const finalized = supported.map(({ name, maxVersion }) => ({
@@ -37,8 +37,7 @@ for (const version of servedVersions(18)) {
       maxVersionLevel: maxVersion,
       minVersionLevel: maxVersion,
     }));
-    const first = version >= 4 ? 0 : version === 3 ? 1 : 2;
-    assert.deepEqual(answer.supportedFeatures, supported.slice(first));
+    assert.deepEqual(answer.supportedFeatures, version >= 3 ? supported : []);
     assert.deepEqual(answer.finalizedFeatures, version >= 3 ? finalized : []);
     assert.equal(answer.finalizedFeaturesEpoch, version >= 3 ? services.image.version : -1);
   });

@@ -23,6 +23,9 @@ import { deleteTopicsApi } from "./20_delete_topics.ts";
 import { deleteRecordsApi } from "./21_delete_records.ts";
 import { initProducerIdApi } from "./22_init_producer_id.ts";
 import { offsetForLeaderEpochApi } from "./23_offset_for_leader_epoch.ts";
+import { describeAclsApi } from "./29_describe_acls.ts";
+import { createAclsApi } from "./30_create_acls.ts";
+import { deleteAclsApi } from "./31_delete_acls.ts";
 import { describeConfigsApi } from "./32_describe_configs.ts";
 import { alterConfigsApi } from "./33_alter_configs.ts";
 import { alterReplicaLogDirsApi } from "./34_alter_replica_log_dirs.ts";
@@ -39,10 +42,15 @@ import { describeClientQuotasApi } from "./48_describe_client_quotas.ts";
 import { alterClientQuotasApi } from "./49_alter_client_quotas.ts";
 import { describeUserScramCredentialsApi } from "./50_describe_user_scram_credentials.ts";
 import { alterUserScramCredentialsApi } from "./51_alter_user_scram_credentials.ts";
+import { describeQuorumApi } from "./55_describe_quorum.ts";
+import { updateFeaturesApi } from "./57_update_features.ts";
 import { describeClusterApi } from "./60_describe_cluster.ts";
 import { describeProducersApi } from "./61_describe_producers.ts";
 import { brokerRegistrationApi } from "./62_broker_registration.ts";
 import { brokerHeartbeatApi } from "./63_broker_heartbeat.ts";
+import { unregisterBrokerApi } from "./64_unregister_broker.ts";
+import { describeTransactionsApi } from "./65_describe_transactions.ts";
+import { listTransactionsApi } from "./66_list_transactions.ts";
 import { consumerGroupHeartbeatApi } from "./68_consumer_group_heartbeat.ts";
 import { consumerGroupDescribeApi } from "./69_consumer_group_describe.ts";
 import { listConfigResourcesApi } from "./74_list_config_resources.ts";
@@ -70,6 +78,9 @@ export const apis: readonly ServedApi[] = [
   deleteRecordsApi,
   initProducerIdApi,
   offsetForLeaderEpochApi,
+  describeAclsApi,
+  createAclsApi,
+  deleteAclsApi,
   describeConfigsApi,
   alterConfigsApi,
   alterReplicaLogDirsApi,
@@ -86,10 +97,15 @@ export const apis: readonly ServedApi[] = [
   alterClientQuotasApi,
   describeUserScramCredentialsApi,
   alterUserScramCredentialsApi,
+  describeQuorumApi,
+  updateFeaturesApi,
   describeClusterApi,
   describeProducersApi,
   brokerRegistrationApi,
   brokerHeartbeatApi,
+  unregisterBrokerApi,
+  describeTransactionsApi,
+  listTransactionsApi,
   consumerGroupHeartbeatApi,
   consumerGroupDescribeApi,
   listConfigResourcesApi,

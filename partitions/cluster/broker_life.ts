@@ -4,7 +4,7 @@
  *
  *   recovering --recovered()--> registering --image has the registration--> fenced <--> active (the controller's word)
  *   fenced, active --stop()--> stopping --may stop, or time is over--> stopped
- *   fenced, active, stopping --image has another process's registration--> superseded: this process has to end
+ *   fenced, active, stopping --image has another process's registration, or none any more--> superseded: this process has to end
  *
  * No replica starts before the image has this process's registration: rows read earlier may still name the last process as leader.
  * Source: BrokerLifecycleManager; KIP-631.
@@ -56,8 +56,12 @@ export class BrokerLife {
   imageChanged(image: ClusterImage): void {
     this.#revision = image.revision;
     const entry = image.brokers.get(this.#identity.broker);
-    if (entry === undefined || this.#state === "superseded") return;
-    this.#knownEpoch = entry.brokerEpoch;
+    if (this.#state === "superseded") return;
+    this.#knownEpoch = entry?.brokerEpoch ?? ABSENT;
+    if (entry === undefined) {
+      if (this.#brokerEpoch >= 0) this.#state = "superseded";
+      return;
+    }
     if (entry.incarnation !== this.#identity.incarnation) {
       if (this.#brokerEpoch >= 0) this.#state = "superseded";
       return;

@@ -278,6 +278,20 @@ Deno.test("ControllerState lets a broker stop when it leads nothing, is in no IS
   assert.deepEqual([other.state, other.request()], ["superseded", null]);
 });
 
+Deno.test("BrokerLife ends when its broker is unregistered; one that waits for its registration asks without the one that is gone", () => {
+  const identity = { broker: 1, incarnation: "process 1", directoryId: "disk", directories: [], cleanEpoch: -1 };
+  const registered = new BrokerLife(identity);
+  registered.imageChanged(imageOf({ 1: entry("fenced") }));
+  registered.imageChanged(imageOf({}));
+  assert.deepEqual([registered.state, registered.request()], ["superseded", null]);
+  const waiting = new BrokerLife(identity);
+  waiting.recovered();
+  waiting.imageChanged(imageOf({ 1: entry("fenced", 7) }));
+  assert.deepEqual(waiting.request(), { kind: "register", request: { ...identity, knownEpoch: 7 } });
+  waiting.imageChanged(imageOf({}));
+  assert.deepEqual(waiting.request(), { kind: "register", request: { ...identity, knownEpoch: ABSENT } });
+});
+
 Deno.test("candidacy() needs a free controller's key, a deposed controller decides nothing, startKindOf() believes only the proof", () => {
   const image = imageOf({ 1: entry("active") });
   assert.equal(candidacy(image, 1, "x"), null);

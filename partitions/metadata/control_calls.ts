@@ -21,7 +21,7 @@ import type { MoveRequest } from "../directory/replica_moves.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
 import type { Packed } from "./settings/packed_settings.ts";
 
-/** The result for one subject of a request that changes configs, quotas or credentials. */
+/** The result for one subject of a request that changes configs, quotas or credentials, or one broker. */
 export interface AlterationResult {
   readonly errorCode: number;
   readonly errorMessage: string | null;
@@ -44,6 +44,8 @@ export interface ControlCalls {
     args: { request: AlterPartitionReassignmentsRequest };
     result: AlterPartitionReassignmentsResponse;
   };
+  /** Forgets a broker (changes/unregistration.ts). */
+  unregisterBroker: { args: { broker: number }; result: AlterationResult };
   /** Changes configs of topics and groups; one result for each resource, in their order. */
   alterConfigs: { args: PackedAlterations; result: readonly AlterationResult[] };
   /** Changes client quotas; one result for each entity, with its types and names. */

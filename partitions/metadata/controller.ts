@@ -146,6 +146,7 @@ export class Controller implements ControlPlane {
           timeoutMs: request.timeoutMs,
           answer: () => ({ ...TIMED_OUT, ...answerReassignments(request, () => TIMED_OUT) }),
         }),
+      unregisterBroker: ({ broker }) => this.#inTurn(async () => await this.#changes.unregister(broker) ?? DONE),
       alterConfigs: (packed) =>
         this.#inTurn(() => alterConfigs(packed, { ...this.#alterationParts(), broker: options.config })),
       alterClientQuotas: ({ packed }) => this.#inTurn(() => alterQuotas(packed, this.#alterationParts())),

@@ -16,6 +16,9 @@ export const ELSEWHERE = -1;
 /** Node id of the controller while there is none. */
 export const NO_CONTROLLER = -1;
 
+/** Epoch of the controller of a broker that is alone. */
+const FIRST_CONTROLLER_EPOCH = 1;
+
 /** A registered broker. */
 export interface BrokerImage {
   readonly nodeId: number;
@@ -118,6 +121,8 @@ export interface ImageDelta {
   readonly brokers?: readonly BrokerImage[];
   /** Node id of the controller, NO_CONTROLLER when there is none, if that changed. */
   readonly controllerId?: number;
+  /** Epoch of the controller, if that changed: the version of its row. */
+  readonly controllerEpoch?: number;
   /** Groups whose configs changed; none by default. */
   readonly groups?: readonly GroupImage[];
   /** Entities whose client quotas changed, each with all that it has now; none by default. */
@@ -148,6 +153,7 @@ export class MetadataImage {
   #quotaCharacters = 0;
   #brokers: ReadonlyMap<number, BrokerImage> = new Map();
   #controllerId = NO_CONTROLLER;
+  #controllerEpoch = FIRST_CONTROLLER_EPOCH;
   #offlineDirectories: readonly number[] = [];
   #version = 0;
 
@@ -164,6 +170,11 @@ export class MetadataImage {
   /** Node id of the controller, NO_CONTROLLER while there is none. */
   get controllerId(): number {
     return this.#controllerId;
+  }
+
+  /** Epoch of the last controller: it grows with each one that is elected. A broker that is alone has but one. */
+  get controllerEpoch(): number {
+    return this.#controllerEpoch;
   }
 
   /** The topic of this name. */
@@ -226,6 +237,7 @@ export class MetadataImage {
     this.#version = delta.version ?? this.#version;
     this.#offlineDirectories = delta.offlineDirectories ?? this.#offlineDirectories;
     this.#controllerId = delta.controllerId ?? this.#controllerId;
+    this.#controllerEpoch = delta.controllerEpoch ?? this.#controllerEpoch;
     if (delta.brokers !== undefined) this.#brokers = new Map(delta.brokers.map((broker) => [broker.nodeId, broker]));
     for (const id of delta.deletedIds) {
       const topic = this.#byId.get(id);

@@ -64,7 +64,14 @@ export interface RequestTemplate {
 
 /** A valid request of each API. They change nothing but the honest topic's end and the state of a group. */
 export function requestTemplates(): RequestTemplate[] {
-  return [...dataTemplates(), ...groupTemplates(), ...adminTemplates(), ...clientTemplates(), ...brokerTemplates()];
+  return [
+    ...dataTemplates(),
+    ...groupTemplates(),
+    ...adminTemplates(),
+    ...clientTemplates(),
+    ...clusterTemplates(),
+    ...brokerTemplates(),
+  ];
 }
 
 function dataTemplates(): RequestTemplate[] {
@@ -183,6 +190,49 @@ function clientTemplates(): RequestTemplate[] {
       [51, 0],
       flexible().int8(2).raw(short("absent")).int8(1).int8(0)
         .int8(2).raw(short("user")).int8(1).int32(4096).int8(3).raw(ascii("si")).int8(1).int8(0).int8(0),
+    ],
+  ];
+  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
+}
+
+/** What asks about the cluster as a whole. They change nothing, because there are no ACLs, one level of each feature and one broker. */
+function clusterTemplates(): RequestTemplate[] {
+  const body = () => new ByteWriter();
+  const flexible = () => body().int8(0);
+  const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
+  const [ofTopic, topic] = [2, HONEST.topic];
+  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+    [
+      "DescribeAcls",
+      [29, 1],
+      body().int8(ofTopic).string(topic).int8(3).string(null).string(null).int8(1).int8(1),
+    ],
+    [
+      "CreateAcls",
+      [30, 1],
+      body().int32(1).int8(ofTopic).string(topic).int8(3).string("User:a").string("*").int8(3).int8(3),
+    ],
+    [
+      "DeleteAcls",
+      [31, 1],
+      body().int32(1).int8(ofTopic).string(topic).int8(3).string(null).string(null).int8(1).int8(1),
+    ],
+    [
+      "DescribeQuorum",
+      [55, 2],
+      flexible().int8(2).raw(short("__cluster_metadata")).int8(2).int32(0).int8(0).int8(0).int8(0),
+    ],
+    [
+      "UpdateFeatures",
+      [57, 1],
+      flexible().int32(1000).int8(2).raw(short("group.version")).int16(1).int8(1).int8(0).int8(0).int8(0),
+    ],
+    ["UnregisterBroker", [64, 0], flexible().int32(7).int8(0)],
+    ["DescribeTransactions", [65, 0], flexible().int8(3).raw(short("orders")).raw(short("")).int8(0)],
+    [
+      "ListTransactions",
+      [66, 2],
+      flexible().int8(2).raw(short("Ongoing")).int8(2).int64(7).int64(-1).raw(short("order.*")).int8(0),
     ],
   ];
   return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));

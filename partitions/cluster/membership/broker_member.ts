@@ -130,7 +130,7 @@ export class BrokerMember {
 
   /** Tells those who wait how far the life has come. */
   #settle(): void {
-    const { identity, failed } = this.#parts;
+    const { identity, image, failed } = this.#parts;
     this.life.answered(false, this.#parts.time.clock.monotonicMs());
     if (this.life.brokerEpoch >= 0) this.#registered.resolve();
     if (this.life.state === "stopped" || this.life.state === "superseded") this.#stopped.resolve();
@@ -139,7 +139,9 @@ export class BrokerMember {
     this.close();
     failed(
       new MembershipError(
-        `Another process has registered with node.id ${identity.broker}: this one ends. Give each broker a node.id of its own`,
+        image.registrations.has(identity.broker)
+          ? `Another process has registered with node.id ${identity.broker}: this one ends. Give each broker a node.id of its own`
+          : `Broker ${identity.broker} was unregistered: its process ends. Start it again if it should stay`,
       ),
     );
   }

@@ -84,6 +84,8 @@ export interface Changes {
   reassign(wanted: readonly WantedReassignment[]): Promise<ReassignmentOutcomes>;
   /** Has leaders elected. @returns what became of each election */
   elect(wanted: readonly WantedElection[]): Promise<ElectionOutcomes>;
+  /** Forgets a broker. @returns why that is refused; null when it is done */
+  unregister(broker: number): Promise<CreationRefusal | null>;
   /** Changes configs, quotas and credentials. @returns what became of each change */
   alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>>;
   /** Allocates the next block of producer ids. @throws MetadataStoreError when the store refuses it */

@@ -9,6 +9,7 @@
  * Always: a change is durable before it is published. What a refused creation leaves is no topic and no partition, unless the disk
  * refuses to undo it too: then its partitions are offline until the next start.
  */
+import { assert } from "../../../storage/base/assert.ts";
 import type { PartitionDirectories } from "../adoption.ts";
 import type { Changes, ChangesParts, ConfigChange, Creation, LoadedMetadata, Outcomes } from "./changes.ts";
 import {
@@ -46,7 +47,8 @@ import { deletedKey } from "../records.ts";
 import { isSettingChange, settingWrite } from "../settings/setting_changes.ts";
 import { SettingRows } from "../settings/setting_rows.ts";
 import { ABSENT, type MetadataStore } from "../store/store.ts";
-import type { TopicPlan } from "../topic_creation.ts";
+import { refuseUnregistration } from "./unregistration.ts";
+import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
 import type { StoredTopic, TopicTable } from "../topic_table.ts";
 
 /** What the changes use. */
@@ -181,6 +183,13 @@ export class MetadataChanges implements Changes {
       return [one, refusedElection(isLed ? "not-needed" : refusal)] as const;
     });
     return Promise.resolve(new Map(outcomes));
+  }
+
+  /** There is no other broker, and this one is running. */
+  unregister(broker: number): Promise<CreationRefusal | null> {
+    const refusal = refuseUnregistration(broker, this.#image.brokers.get(broker));
+    assert(refusal !== null, "a broker that is alone is not fenced");
+    return Promise.resolve(refusal);
   }
 
   async alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>> {

@@ -29,16 +29,23 @@ interface Broker {
 export class SharedBrokers {
   readonly #brokers = new Map<number, Broker>();
   #controllerId = NO_CONTROLLER;
+  #controllerEpoch: number | undefined;
 
   /** Node id of the controller, NO_CONTROLLER while there is none. */
   get controllerId(): number {
     return this.#controllerId;
   }
 
+  /** Version of the row of the last controller; undefined before the first. */
+  get controllerEpoch(): number | undefined {
+    return this.#controllerEpoch;
+  }
+
   /** Applies a change of a broker's row, or of the controller's. @throws MetadataStoreError for a row of another shape */
   apply(change: StoreChange): void {
     if (change.key === CONTROLLER) {
       this.#controllerId = "deleted" in change ? NO_CONTROLLER : controllerRowOf(change).broker;
+      if (!("deleted" in change)) this.#controllerEpoch = change.version;
       return;
     }
     const { broker: id, kind } = brokerKeyOf(change.key);

@@ -46,6 +46,7 @@ import { SharedReassignments } from "./shared_reassignments.ts";
 import { SharedImage } from "./shared_image.ts";
 import { compareDirectories } from "./shared_loading.ts";
 import { SharedTopics } from "./shared_topics.ts";
+import { unregisterShared } from "./shared_unregistration.ts";
 import {
   type Alteration,
   packAlterations,
@@ -198,6 +199,10 @@ export class SharedChanges implements Changes, Disposable {
   elect(wanted: readonly WantedElection[]): Promise<ElectionOutcomes> {
     const { follower, store: { limits } } = this.#parts;
     return electShared(wanted, { follower, limits, commits: this.#commits, brokers: this.#image.brokers });
+  }
+
+  unregister(broker: number): Promise<CreationRefusal | null> {
+    return unregisterShared(broker, { brokers: this.#image.brokers, commits: this.#commits });
   }
 
   async alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>> {

@@ -199,8 +199,9 @@ export class SharedImage {
     return taken;
   }
 
-  #brokersChange(): Pick<ImageDelta, "brokers" | "controllerId"> {
-    return { brokers: this.#shownBrokers(), controllerId: this.brokers.controllerId };
+  #brokersChange(): Pick<ImageDelta, "brokers" | "controllerId" | "controllerEpoch"> {
+    const { controllerId, controllerEpoch } = this.brokers;
+    return { brokers: this.#shownBrokers(), controllerId, controllerEpoch };
   }
 
   /** The brokers. Of this one the epoch is unknown until this process is registered: it fetches nothing with that of the last process. */

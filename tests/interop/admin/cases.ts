@@ -6,6 +6,7 @@
 
 import type { AdminCase } from "./admin_case.ts";
 import { clientCases } from "./client_cases.ts";
+import { clusterCases } from "./cluster_cases.ts";
 
 const [TOPIC, BROKER, LOGGER, GROUP] = [2, 4, 8, 32];
 const [SET, DELETE, APPEND, SUBTRACT] = [0, 1, 2, 3];
@@ -293,4 +294,5 @@ export const adminCases: readonly AdminCase[] = [
   reassigning("some", [["t", 0, 1, 9, -1], ["nope", 0], ["a/b", 0], ["", 0]]),
   reassigning("no partitions", [["t"]]),
   ...clientCases,
+  ...clusterCases,
 ];

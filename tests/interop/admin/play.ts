@@ -25,14 +25,25 @@ const PRODUCERS: readonly BatchOptions[] = [
 /** Fields that differ from run to run, or with the disk. */
 const LEFT_OUT = new Set(["throttleTimeMs", "topicId", "leaderEpoch", "logDir", "totalBytes", "usableBytes"]);
 
-/** Sends all cases. */
-export async function playAdminCases(port: number): Promise<AdminAnswer[]> {
+/** Key of DescribeTransactions, whose cases come last. */
+const DESCRIBE_TRANSACTIONS = 65;
+
+/** Sends all cases. @param beforeTransactions makes a broker ready for the cases of DescribeTransactions */
+export async function playAdminCases(
+  port: number,
+  beforeTransactions: (client: KafkaClient) => Promise<void> = () => Promise.resolve(),
+): Promise<AdminAnswer[]> {
   using client = await KafkaClient.connect({ port });
   await createTopics(client);
   for (const index of [0, 1]) await appendThree(client, { name: "t", index }, { baseTimestamp: Date.now() });
   for (const producer of PRODUCERS) await appendThree(client, { name: "kept", index: 0 }, producer);
   const answers: AdminAnswer[] = [];
+  let isReady = false;
   for (const { name, api: [key, apiVersion], request } of adminCases) {
+    if (key === DESCRIBE_TRANSACTIONS && !isReady) {
+      await beforeTransactions(client);
+      isReady = true;
+    }
     const api = apiOf(key);
     const answer = await client.call(api.request, api.response, { apiVersion, value: request });
     answers.push({ name, answer: comparable(answer) });
