@@ -14,6 +14,7 @@ import { embeddedFiles } from "./embedded_files.ts";
 
 /** Modules that run as workers; a test compares them with the `new Worker` calls of the source. */
 export const workerModules: readonly string[] = [
+  "net/http/server/http_worker.ts",
   "net/shards/shard_worker.ts",
   "partitions/flush_worker/flush_worker.ts",
   "partitions/metadata/store/sqlite_store_worker.ts",
@@ -34,6 +35,7 @@ export const lateModules: readonly string[] = [
   "partitions/metadata/etcd/managed/managed_etcd.ts",
   "partitions/cluster/cluster_parts.ts",
   "net/broker/cluster_home.ts",
+  "net/http/broker_http.ts",
   "partitions/metadata/etcd/etcd_settings.ts",
   "partitions/metadata/packed_alterations.ts",
   "partitions/metadata/store/anti_entropy.ts",
