@@ -26,7 +26,7 @@ export { type DelayedOperation, type ProgressListener, Purgatory } from "./reque
 export { Arena, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";
 export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";
 export { PartitionTraffic, type TrafficEnd } from "./shared/counters/partition_traffic.ts";
-export { requestTime, ShardCounters } from "./shared/counters/shard_counters.ts";
+export { FOLLOWER_FETCH, requestTime, ShardCounters } from "./shared/counters/shard_counters.ts";
 export { TurnCounter, type TurnTimes } from "./shared/turn_times.ts";
 export * as message from "./shared/messages.ts";
 export type { RingRecord } from "./shared/ring.ts";
@@ -69,6 +69,7 @@ export { Operations } from "./requests/operations.ts";
 export { GroupCoordinatorOnDemand } from "./coordinators/groups/coordinator_on_demand.ts";
 export { type GroupApis, groupMessages } from "./coordinators/groups/group_apis.ts";
 export { OFFSETS_TOPIC, partitionOfKey } from "./coordinators/key_partition.ts";
+export { type GroupsToSurvey, noGroups, type SurveyedGroups } from "./requests/surveyed_groups.ts";
 export { type CoordinatorTurns, ShardCoordinators } from "./coordinators/runtime/shard_coordinators.ts";
 export {
   refuseConsumerDescription,

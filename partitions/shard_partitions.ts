@@ -8,6 +8,7 @@ import { ColdLookups } from "./owned/cold_lookups.ts";
 import type { Codecs } from "./owned/appends/codec_jobs.ts";
 import type { Flush } from "./owned/flush_gate.ts";
 import type { FlushLine } from "./flush_worker/flush_line.ts";
+import { timedFlush, timedFlushAll } from "./flush_worker/timed_flushes.ts";
 import type { ReplicationParts } from "./owned/led_replicas.ts";
 import type { LogStore } from "./owned/log_store.ts";
 import { OwnedPartitions } from "./owned/owned_partitions.ts";
@@ -59,6 +60,8 @@ export interface ShardPartitionsParts {
   /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
   readonly flush: Flush;
+  /** A log was flushed; by default nobody is told. @param tookMs since the flush began */
+  readonly onFlushed?: (tookMs: number) => void;
   /** Execute the flushes that acknowledgements wait for, by log directory. */
   readonly flushLines: readonly FlushLine[];
   /** Unpack and pack batches. */
@@ -124,9 +127,11 @@ export class ShardPartitions {
     this.#memory = parts.arena.memory;
     this.#notices = new ProgressNotices(parts);
     this.#flushLines = parts.flushLines;
+    const timer = { clock, onFlushed: parts.onFlushed ?? (() => {}) };
     this.owned = new OwnedPartitions({
       ...parts,
-      flushAll: parts.flushLines.map((line) => (requests, done) => line.flush(requests, done)),
+      flush: timedFlush(parts.flush, timer),
+      flushAll: parts.flushLines.map((line) => timedFlushAll((requests, done) => line.flush(requests, done), timer)),
       onProgress: (slot) => this.#notices.note(slot),
     });
     this.#cold = new ColdLookups(parts.load);

@@ -129,6 +129,10 @@ class ProduceOperation implements AppendWaiter, DelayedOperation, SlicedWork {
     this.#cursor = new TopicCursor(request.topicData, partitionsOf);
   }
 
+  get purgatory(): string {
+    return "Produce";
+  }
+
   /** Appends everything. A few batches of this shard are written when it returns. */
   start(): void {
     if (this.#cursor.isAtEnd) this.finish();

@@ -40,6 +40,7 @@ const FOLLOWER_SESSIONS_MAX = 1024;
 function fetchHandlerOf(of: ShardServices): Handler<FetchRequest, FetchResponse> {
   const { config, shardsCount, random, purgatory, watermarks } = of;
   const sessions = new FetchSessions(Math.ceil(config.maxIncrementalFetchSessionCacheSlots / shardsCount), random);
+  of.kept.fetchSessions = sessions;
   const followers = new FetchSessions(FOLLOWER_SESSIONS_MAX, random, {
     newActive: () => new ActivePartitions({ purgatory, watermarks }),
   });

@@ -8,6 +8,9 @@ import { emptyWatermarks, isLed, partitionState } from "../../partitions/control
 import type { PageText } from "./http_messages.ts";
 import type { MetricSources } from "./families/metric_sources.ts";
 
+/** What says which partitions are led. */
+export type LedSources = Pick<MetricSources, "config" | "image" | "watermarks">;
+
 /** Partitions that an answer names at most. */
 const NAMED_MAX = 10;
 
@@ -23,7 +26,7 @@ export function healthPage(watch: ShardWatch | null): PageText {
 }
 
 /** `/readyz`. @param sources null while the broker starts or stops, for which `why` is the sentence */
-export function readyPage(sources: MetricSources | null, why: string): PageText {
+export function readyPage(sources: LedSources | null, why: string): PageText {
   if (sources === null) return said(503, `not ready: ${why}`);
   const { image, config: { nodeId } } = sources;
   const state = image.brokers.get(nodeId)?.state ?? "active";
@@ -36,7 +39,7 @@ export function readyPage(sources: MetricSources | null, why: string): PageText 
 }
 
 /** Compares what the metadata says with what the shards do. */
-function leadership({ image, watermarks, config: { nodeId } }: MetricSources): { ledCount: number; unled: string[] } {
+function leadership({ image, watermarks, config: { nodeId } }: LedSources): { ledCount: number; unled: string[] } {
   const values = emptyWatermarks();
   const unled: string[] = [];
   let ledCount = 0;

@@ -1,9 +1,8 @@
 import { strict as assert } from "node:assert";
-import { emptyWatermarks, IsolateTable, MetadataImage, partitionState, WatermarkTable } from "../../partitions/mod.ts";
+import { emptyWatermarks, MetadataImage, partitionState, WatermarkTable } from "../../partitions/mod.ts";
 import { brokerConfigFrom } from "../../partitions/config/broker/broker_properties.ts";
 import { topicImage } from "../handlers/handler_testing.ts";
-import { healthPage, readyPage } from "./broker_health.ts";
-import type { MetricSources } from "./families/metric_sources.ts";
+import { healthPage, type LedSources, readyPage } from "./broker_health.ts";
 
 const built = brokerConfigFrom(new Map());
 assert.ok("config" in built);
@@ -14,18 +13,10 @@ function newSources(partitions: number) {
   const image = new MetadataImage();
   image.apply({ changed: [topicImage("t", "id", partitions)], deletedIds: [] });
   const watermarks = new WatermarkTable(WatermarkTable.allocate());
-  const isolates = new IsolateTable(IsolateTable.allocate(1));
-  const pool = {
-    isolates,
-    connectionsCount: 0,
-    turnTimes: () => [],
-    handlerFailures: () => [0],
-    followerLags: () => [0],
-  };
-  return { config, image, watermarks, pool, replication: null } satisfies MetricSources;
+  return { config, image, watermarks } satisfies LedSources;
 }
 
-function lead({ watermarks }: MetricSources, slot: number, state: number = partitionState.open): void {
+function lead({ watermarks }: LedSources, slot: number, state: number = partitionState.open): void {
   watermarks.write(slot, { ...emptyWatermarks(), state, leadership: 1 });
 }
 

@@ -18,6 +18,11 @@ export class AnswerMemory {
     this.#bytesMax = Math.max(SHARD_ANSWERS_BYTES_MIN, ANSWERS_BYTES_MAX / shardsCount);
   }
 
+  /** Bytes that unsent answers take. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /** Whether this many more bytes fit. */
   hasRoom(bytes: number): boolean {
     return this.#heldBytes + bytes <= this.#bytesMax;

@@ -6,6 +6,7 @@
  * because what the handler had changed is unknown. A failed assertion always ends the broker.
  */
 import { assert, AssertionError } from "../../storage/base/assert.ts";
+import { FOLLOWER_FETCH } from "../../partitions/mod.ts";
 import type { Affinity } from "../reactor/affinity.ts";
 import type { ConnectionContext } from "./connection_context.ts";
 import type { Exchange } from "./handler.ts";
@@ -18,6 +19,9 @@ import { beginFrame, completeFrame, releaseHoles } from "./answer_frame.ts";
 import type { QuotaKind } from "./quotas.ts";
 import type { RequestTimes, TimedRequest } from "./times/request_times.ts";
 import { isLargeWeight, type RequestWeights } from "./request_weights.ts";
+
+/** API key of Fetch. */
+const FETCH = 1;
 
 /** An encoded response that waits for its turn. */
 interface KeptResponse {
@@ -94,6 +98,7 @@ export class RequestExchange<Response = unknown> implements Exchange<Response>, 
   /** Owned by the router: bytes of heap that the decoded request takes. */
   weightBytes = 0;
   readonly arrivedUs: number;
+  readonly countedAs: number;
   sinceUs = 0;
   respondedUs = 0;
   isHandled = false;
@@ -104,7 +109,9 @@ export class RequestExchange<Response = unknown> implements Exchange<Response>, 
     this.#row = row;
     this.#pipeline = pipeline;
     this.#block = pipeline.owner.currentBlock;
-    this.arrivedUs = pipeline.owner.arrivedUs;
+    const { arrivedUs, context } = pipeline.owner;
+    this.arrivedUs = arrivedUs;
+    this.countedAs = header.apiKey === FETCH && context.brokerId !== null ? FOLLOWER_FETCH : header.apiKey;
     pipeline.owner.times.begin(this);
   }
 

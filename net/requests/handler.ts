@@ -17,6 +17,7 @@ import type { ConnectionContext } from "./connection_context.ts";
 import type { QuotaKind } from "./quotas.ts";
 import type { SlicedRequest, SliceRunner } from "./slices.ts";
 import type { TopicWaits } from "./produce/topic_waits.ts";
+import type { FetchSessions } from "./fetch/fetch_sessions.ts";
 import type { NewLeaderships } from "./replication/new_leaderships.ts";
 
 /** One request and the way to answer it. Exactly one of `respond`, `respondNothing` and `close` ends it. */
@@ -40,6 +41,12 @@ export interface Exchange<Response> extends SlicedRequest {
   onAbandoned(drop: () => void): void;
 }
 
+/** What handlers keep between requests. */
+export interface HandlersKept {
+  /** Fetch sessions of clients. */
+  fetchSessions: Pick<FetchSessions, "count" | "interestsCount" | "evictedCount"> | null;
+}
+
 /** Services of a shard that handlers may use. */
 export interface ShardServices {
   readonly shard: number;
@@ -57,6 +64,8 @@ export interface ShardServices {
   readonly watermarks: WatermarkTable;
   /** Counts what clients write and read. */
   readonly traffic: PartitionTraffic;
+  /** What handlers keep and the metrics say: a handler adds it here. */
+  readonly kept: HandlersKept;
   /** The memory that holds requests. */
   readonly arena: NativeMemory;
   readonly image: MetadataImage;

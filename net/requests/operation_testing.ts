@@ -116,6 +116,7 @@ export class TestBroker implements Disposable {
       newLeaderships: this.newLeaderships,
       slices: allAtOnce,
       watermarks: this.world.table,
+      kept: { fetchSessions: null },
       traffic: this.traffic[shard] as PartitionTraffic,
       arena: arena.memory,
       image,

@@ -16,6 +16,7 @@ import type {
   SharedState,
 } from "../../partitions/mod.ts";
 import type { CodecAnswer, CodecWork, FlushOutcome, FlushRequest, FoundRecord, SearchWork } from "../../storage/mod.ts";
+import type { SurveyPart } from "./metrics/shard_survey.ts";
 import type { FileRange } from "./cold_reader.ts";
 import type { ScramCredential } from "../protocol/scram/scram.ts";
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
@@ -62,6 +63,8 @@ export type ToShard =
   /** Compaction: answered by "cleaning". */
   | { readonly type: "clean"; readonly id: number; readonly request: CleaningRequest }
   | { readonly type: "found"; readonly id: number; readonly record: FoundRecord }
+  /** What do the metrics say of the shard? Answered by "surveyed". isFirst: begin anew, else the next part. */
+  | { readonly type: "survey"; readonly id: number; readonly isFirst: boolean }
   /** There is no connection to another broker. Answers "connect", if no connection comes through the ring. */
   | { readonly type: "connectRefused"; readonly id: number }
   /** Close all connections and return what other shards lent. */
@@ -110,6 +113,7 @@ export type FromShard =
   }
   /** The answer to "clean". */
   | { readonly type: "cleaning"; readonly id: number; readonly answer: CleaningAnswer }
+  | { readonly type: "surveyed"; readonly id: number; readonly part: SurveyPart }
   | { readonly type: "cleaningNotice"; readonly notice: CleaningNotice }
   /** Connect to another broker, and log in. The socket comes through the ring. */
   | { readonly type: "connect"; readonly id: number; readonly host: string; readonly port: number }

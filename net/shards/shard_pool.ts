@@ -31,11 +31,13 @@ import { returnFreedMemory } from "../../storage/control.ts";
 import type { AcceptedConnection } from "../accept/acceptor.ts";
 import { HEAP_GROWTH_BYTES, HeapGarbage } from "./memory/heap_garbage.ts";
 import { MemoryReturn } from "./memory/memory_return.ts";
+import { AwaitedReplies } from "./pool/awaited_replies.ts";
 import type { ShardPoolEvents } from "./pool_events.ts";
 import type { StartProgress } from "./start_progress.ts";
 import { ShardJobs } from "./shard_jobs.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 import { type ShardThread, startShardThread } from "./shard_thread.ts";
+import { type ShardSurvey, ShardSurveys } from "./metrics/shard_surveys.ts";
 import { Transfers } from "./transfers.ts";
 
 /** What every shard starts with, besides its number and the shared memory. */
@@ -48,13 +50,6 @@ interface Member {
   posted: number;
   /** It has closed everything, or its worker died. */
   hasEnded: boolean;
-}
-
-interface Awaited {
-  missing: number;
-  readonly failures: PartitionFailure[];
-  readonly resolve: (failures: readonly PartitionFailure[]) => void;
-  readonly reject: (error: Error) => void;
 }
 
 /** What `#awaitAll` waits for. The positive numbers are those of deltas and of partitions that are handed over. */
@@ -75,7 +70,7 @@ export class ShardPool {
   readonly counters: CounterReader;
   readonly #members: Member[] = [];
   readonly #events: ShardPoolEvents;
-  readonly #awaited = new Map<number, Awaited>();
+  readonly #awaited = new AwaitedReplies();
   #control: ControlPlane | null = null;
   #progress: StartProgress | null = null;
   #nextSequence = 1;
@@ -85,6 +80,7 @@ export class ShardPool {
   /** Work for shards that runs on other threads. */
   readonly #jobs: ShardJobs;
   readonly #cleanings = new Map<number, PromiseWithResolvers<CleaningAnswer>>();
+  readonly #surveys: ShardSurveys;
   readonly #memoryReturn = new MemoryReturn({ turnsCount: () => this.#turnsCount, returnMemory: returnFreedMemory });
   readonly #garbage = new HeapGarbage(HEAP_GROWTH_BYTES.main);
   #isStarted = false;
@@ -102,6 +98,11 @@ export class ShardPool {
     this.watermarks = new WatermarkTable(this.#state.watermarks);
     this.isolates = new IsolateTable(this.#state.isolates);
     this.counters = new CounterReader(this.#state);
+    this.#surveys = new ShardSurveys({
+      shardsCount,
+      post: (...message) => this.#post(...message),
+      nowMs: () => performance.now(),
+    });
     this.#jobs = new ShardJobs({
       arenas: this.#state.arenas,
       post: (...message) => this.#post(...message),
@@ -172,6 +173,11 @@ export class ShardPool {
   /** Microseconds that a shard has waited for work in total; wraps at 2^32. */
   waitedUs(shard: number): number {
     return this.isolates.get(shard, ISOLATE.waited);
+  }
+
+  /** What the shards say of themselves for the metrics, of the last second at the earliest. Settles when they have answered. */
+  survey(): Promise<readonly ShardSurvey[]> {
+    return this.#isStarted && !this.#isOver && this.#failure === null ? this.#surveys.take() : Promise.resolve([]);
   }
 
   /** How long the turns of each shard took. */
@@ -292,10 +298,7 @@ export class ShardPool {
   #await(sequence: number, missing: number, send: () => void): Promise<readonly PartitionFailure[]> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (this.#isOver) return Promise.reject(new Error("The broker has stopped"));
-    return new Promise((resolve, reject) => {
-      this.#awaited.set(sequence, { missing, failures: [], resolve, reject });
-      send();
-    });
+    return this.#awaited.wait(sequence, missing, send);
   }
 
   #post(shard: number, content: ToShard, transferred: ArrayBuffer[] = []): void {
@@ -338,6 +341,8 @@ export class ShardPool {
         this.#cleanings.get(content.id)?.resolve(content.answer);
         this.#cleanings.delete(content.id);
         return;
+      case "surveyed":
+        return this.#surveys.receive(content.id, content.part);
       case "cleaningNotice":
         return this.#events.onCleaningNotice(content.notice);
       case "connect":
@@ -371,12 +376,7 @@ export class ShardPool {
 
   #countReply(sequence: number, failures: readonly PartitionFailure[] = []): void {
     for (const { text } of failures) this.#events.onLine({ category: "storage", level: "warning", text });
-    const awaited = this.#awaited.get(sequence);
-    if (awaited === undefined) return;
-    for (const failure of failures) awaited.failures.push(failure);
-    if (--awaited.missing > 0) return;
-    this.#awaited.delete(sequence);
-    awaited.resolve(awaited.failures);
+    this.#awaited.count(sequence, failures);
   }
 
   #fail(error: Error): void {
@@ -391,8 +391,8 @@ export class ShardPool {
   }
 
   #rejectAll(error: Error): void {
-    for (const { reject } of [...this.#awaited.values(), ...this.#cleanings.values()]) reject(error);
-    this.#awaited.clear();
+    this.#awaited.rejectAll(error);
+    for (const { reject } of this.#cleanings.values()) reject(error);
     this.#cleanings.clear();
   }
 }

@@ -79,10 +79,10 @@ class ShardHost {
     const { shard, state, config } = start;
     this.#isolates = new IsolateTable(state.isolates);
     this.#turns = new TurnCounter(this.#isolates, shard);
-    this.#metrics = new ShardMetrics(state, shard);
     const watermarks = new WatermarkTable(state.watermarks);
     const interest = new InterestTable(state.interest);
     const purgatory = new Purgatory(interest, shard);
+    this.#metrics = new ShardMetrics(state, shard, purgatory);
     const ways = outboxes(state, shard);
     const requestBytesMax = Math.min(config.socketRequestMaxBytes, REQUEST_BYTES_MAX);
     const arena = new Arena(state.arenas[shard] as SharedArrayBuffer, { reservedBytes: 4 + requestBytesMax });
@@ -138,7 +138,7 @@ class ShardHost {
     this.#fetchingParts = {
       report: log.of("replication"),
       ...{ config, arena, post, clock: systemClock, image: this.#image, authentication: this.#authentication },
-      ...{ shard: this.#shard, owned: this.#partitions.owned },
+      ...{ shard: this.#shard, owned: this.#partitions.owned, counters: this.#metrics.counters },
     };
     const services = this.#services({ purgatory, watermarks, arena });
     this.#shard.setRouter(new Router(apis, services));
@@ -147,6 +147,10 @@ class ShardHost {
   /** Opens the logs and serves until the shard is stopped. */
   async serve(): Promise<void> {
     askForShortSlices();
+    this.#metrics.observe({
+      ...{ shard: this.#shard, clock: systemClock },
+      ...{ partitions: this.#partitions, groups: this.#groupCoordinator },
+    });
     this.#fetching = await loadClusterCode(this.#start, this.#fetchingParts);
     this.#apply(this.#start.image, (failures) => {
       const { warning, isIntact } = this.#partitions.owned.endStart();
@@ -219,6 +223,9 @@ class ShardHost {
           (answer) => post({ type: "cleaning", id: message.id, answer }),
         );
         break;
+      case "survey":
+        post({ type: "surveyed", id: message.id, part: this.#metrics.survey(message.isFirst) });
+        break;
       case "drain":
         this.#shard.disconnect();
         this.#coordinators.drain();
@@ -246,6 +253,7 @@ class ShardHost {
       slices: this.#shard.slices,
       watermarks,
       traffic: this.#metrics.traffic,
+      kept: this.#metrics.kept,
       arena: arena.memory,
       image: this.#image,
       control: this.#control,
@@ -278,6 +286,7 @@ class ShardHost {
         checkMs: config.logRetentionCheckIntervalMs,
         isAnnounced: announcesRetention,
       },
+      onFlushed: (tookMs) => this.#metrics.counters.countFlush(tookMs * 1000),
       flush: (request, done) => this.#jobs.flush([request], ([outcome = "failed"]) => done(outcome)),
       flushLines: FlushLine.allOf(state, shard, {
         onUnserved: (directory) => post({ type: "flushWorkerNeeded", directory }),

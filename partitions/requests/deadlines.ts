@@ -19,6 +19,11 @@ export class Deadlines<T extends Timed> {
     return this.#heap.length;
   }
 
+  /** All entries, in no order; not to be changed. */
+  get entries(): readonly T[] {
+    return this.#heap;
+  }
+
   /** Earliest deadline in monotonic ms, Infinity when the heap is empty. */
   get nextMs(): number {
     return this.#heap[0]?.deadlineMs ?? Infinity;

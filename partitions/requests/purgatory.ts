@@ -15,6 +15,8 @@ export interface DelayedOperation extends Timed {
   isMarked: boolean;
   /** Bytes of memory that it holds while it waits; not set when they are too few to count. */
   readonly heldBytes?: number;
+  /** What waits, by the names of Kafka's purgatories: "Fetch"; not set for what Kafka has no purgatory for. */
+  readonly purgatory?: string;
   /** A watched partition progressed or was removed: complete and `cancel()`, or keep waiting. */
   onProgress(): void;
   /** The deadline passed: complete now. The operation is no longer scheduled. */
@@ -51,6 +53,13 @@ export class Purgatory {
   /** How many operations wait with a deadline. */
   get waitingCount(): number {
     return this.#deadlines.count;
+  }
+
+  /** How many operations wait with a deadline, by their `purgatory`. */
+  waitingByKind(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { purgatory = "other" } of this.#deadlines.entries) counts[purgatory] = (counts[purgatory] ?? 0) + 1;
+    return counts;
   }
 
   /** When `expire()` is due, monotonic ms: Infinity when nothing waits, 0 while waiting operations hold too much memory. */

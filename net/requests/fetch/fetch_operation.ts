@@ -119,6 +119,10 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     else this.#services.slices.run(this, this.#exchange);
   }
 
+  get purgatory(): string {
+    return "Fetch";
+  }
+
   /** Bytes of memory that it takes while it waits. */
   get heldBytes(): number {
     const perPartition = this.#plan.session === null ? OWN_PARTITION_BYTES : SESSION_PARTITION_BYTES;

@@ -68,6 +68,7 @@ export class FetchSessions {
   readonly #followers: FollowerSessionsOptions | null;
   readonly #interestsMax: number;
   #interestsCount = 0;
+  #evictedCount = 0;
 
   /**
    * @param sessionsMax the shard's share of `max.incremental.fetch.session.cache.slots`
@@ -78,6 +79,16 @@ export class FetchSessions {
     this.#interestsMax = followers === null ? INTERESTS_MAX : FOLLOWER_INTERESTS_MAX;
     this.#sessionsMax = sessionsMax;
     this.#random = random;
+  }
+
+  /** Partitions in all sessions. */
+  get interestsCount(): number {
+    return this.#interestsCount;
+  }
+
+  /** Sessions ever ended because others needed their place. */
+  get evictedCount(): number {
+    return this.#evictedCount;
   }
 
   /** Number of remembered sessions. */
@@ -131,6 +142,7 @@ export class FetchSessions {
     const [oldest] = this.#sessions.values();
     if (oldest === undefined || nowMs - oldest.lastUsedMs < idleMs) return false;
     this.#end(oldest.id);
+    this.#evictedCount++;
     return true;
   }
 

@@ -34,7 +34,8 @@ export interface LastReading {
 
 /** Times of one request; its fields belong to `RequestTimes`. */
 export interface TimedRequest {
-  readonly header: { readonly apiKey: number };
+  /** What it counts as: its API key, or FOLLOWER_FETCH. */
+  readonly countedAs: number;
   /** When its bytes were there. */
   readonly arrivedUs: number;
   /** When its handler began, then when it returned. */
@@ -90,7 +91,7 @@ export class RequestTimes {
 
   /** A handler begins. */
   begin(request: TimedRequest): void {
-    const { apiKey } = request.header;
+    const apiKey = request.countedAs;
     const { nowUs } = this.#clock;
     request.sinceUs = nowUs;
     this.#counters.countRequest(apiKey);
@@ -101,9 +102,9 @@ export class RequestTimes {
   handled(request: TimedRequest): void {
     const { nowUs } = this.#clock;
     const count = this.#handledCount;
-    if (count === HANDLED_MAX) this.#counters.countRequestTime(request.header.apiKey, requestTime.local, 0);
+    if (count === HANDLED_MAX) this.#counters.countRequestTime(request.countedAs, requestTime.local, 0);
     else {
-      this.#handledKeys[count] = request.header.apiKey;
+      this.#handledKeys[count] = request.countedAs;
       this.#handledUs[count] = nowUs - request.sinceUs;
       this.#handledCount = count + 1;
       this.isWaiting = true;
@@ -113,9 +114,9 @@ export class RequestTimes {
   }
 
   /** An answer was encoded. @param errors that it has */
-  countErrors({ header: { apiKey } }: TimedRequest, errors: ErrorCounts | null): void {
-    const hasErrors = errors?.each((code, count) => this.#counters.countError(apiKey, code, count));
-    if (hasErrors !== true) this.#counters.countError(apiKey, 0, 1);
+  countErrors({ countedAs }: TimedRequest, errors: ErrorCounts | null): void {
+    const hasErrors = errors?.each((code, count) => this.#counters.countError(countedAs, code, count));
+    if (hasErrors !== true) this.#counters.countError(countedAs, 0, 1);
   }
 
   /** A request was answered: its answer is encoded. */
@@ -123,21 +124,21 @@ export class RequestTimes {
     const { nowUs } = this.#clock;
     request.respondedUs = nowUs;
     const remoteUs = request.isHandled ? (nowUs - request.sinceUs) | 0 : 0;
-    this.#counters.countRequestTime(request.header.apiKey, requestTime.remote, remoteUs);
+    this.#counters.countRequestTime(request.countedAs, requestTime.remote, remoteUs);
   }
 
   /** A request that gets no answer has ended. */
   endedUnanswered(request: TimedRequest): void {
     this.responded(request);
-    this.#countSent(request.header.apiKey, request.respondedUs, request);
+    this.#countSent(request.countedAs, request.respondedUs, request);
   }
 
   /** The answer of a request waits to be sent, as the last one of its connection. */
   queued(request: TimedRequest, sender: TimedSender): void {
     const at = this.#take();
-    if (at === NONE) return this.#countSent(request.header.apiKey, this.#clock.nowUs, request);
+    if (at === NONE) return this.#countSent(request.countedAs, this.#clock.nowUs, request);
     this.#next[at] = NONE;
-    this.#keys[at] = request.header.apiKey;
+    this.#keys[at] = request.countedAs;
     this.#arrivedUs[at] = request.arrivedUs;
     this.#respondedUs[at] = request.respondedUs;
     this.#isFlushed[at] = 0;

@@ -2,7 +2,7 @@
  * Follows other brokers on a shard: its fetchers, and their connections. Runs on shards of a broker that is one of several, which load it
  * before they open their logs (cluster_code.ts).
  */
-import type { Arena, MetadataImage, ShardPartitions } from "../../../partitions/mod.ts";
+import type { Arena, MetadataImage, ShardCounters, ShardPartitions } from "../../../partitions/mod.ts";
 import type { BrokerConfig } from "../../../partitions/config/broker/broker_config.ts";
 import { Fetchers } from "../../../partitions/replication/fetcher/fetchers.ts";
 import type { Clock } from "../../../storage/mod.ts";
@@ -18,6 +18,7 @@ export interface ShardFetchingParts {
   readonly arena: Arena;
   readonly owned: ShardPartitions["owned"];
   readonly image: MetadataImage;
+  readonly counters: ShardCounters;
   readonly clock: Clock;
   readonly post: (message: FromShard) => void;
   /** Reports a sentence to the operator. */
@@ -32,7 +33,7 @@ export interface ShardFetching {
 
 /** Begins to follow. */
 export function startFetching(parts: ShardFetchingParts): ShardFetching {
-  const { config, shard, arena, owned, image, clock, post, report } = parts;
+  const { config, shard, arena, owned, image, counters, clock, post, report } = parts;
   const { replicaFetch, nodeId, interBrokerListenerName } = config;
   const outgoing = new OutgoingConnections({
     reactor: shard.reactor,
@@ -61,6 +62,7 @@ export function startFetching(parts: ShardFetchingParts): ShardFetching {
       const endpoint = endpointOf(broker);
       return endpoint === null ? null : outgoing.connect(endpoint, owner);
     },
+    onFetched: (bytes) => counters.add("replicationBytesIn", bytes),
     abortCleaning: (slot) => owned.cleanings.abort(slot),
     report,
   });

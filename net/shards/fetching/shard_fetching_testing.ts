@@ -2,7 +2,7 @@
  * A shard that follows a leader of which the test decides every byte: the shard's classes with logs in memory, and a real socket. Tests only.
  */
 import { strict as assert } from "node:assert";
-import { outboxes } from "../../../partitions/mod.ts";
+import { outboxes, ShardCounters } from "../../../partitions/mod.ts";
 import { MetadataImage, type TopicImage } from "../../../partitions/metadata/image.ts";
 import { configOf } from "../../../partitions/metadata/controller_testing.ts";
 import type { Partition } from "../../../partitions/owned/partition.ts";
@@ -141,6 +141,7 @@ export class FollowingWorld implements Disposable {
     const { partitions, arena } = world.at(0);
     this.setBrokers(9092);
     this.fetching = startFetching({
+      counters: new ShardCounters(ShardCounters.allocate()),
       config: configOf({ "node.id": String(SELF), ...options.properties }),
       shard,
       arena,

@@ -229,6 +229,7 @@ export class CoordinatedReplica {
     return new FollowedReplica(name, this.partition, {
       backoffMs: BACKOFF_MS,
       wallMs: () => clock.wallMs(),
+      onFetched: () => {},
       abortCleaning: () => true,
       report: (text) => void this.reports.push(text),
     });

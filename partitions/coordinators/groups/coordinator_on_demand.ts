@@ -13,17 +13,18 @@ import { OFFSETS_TOPIC } from "../key_partition.ts";
 import type { Coordinator, CoordinatorClient, Reply } from "../runtime/coordinator.ts";
 import type { GroupApiKey, GroupApis, GroupRequest, GroupResponse } from "./group_apis.ts";
 import type { GroupCoordinatorParts } from "./group_coordinator.ts";
+import type { GroupsToSurvey, SurveyedGroups } from "../../requests/surveyed_groups.ts";
 import { refusalOf, refuseGroupRequest } from "./group_refusals.ts";
 
 /** The module that is loaded. */
 export interface GroupCoordinatorModule {
-  readonly GroupCoordinator: new (parts: GroupCoordinatorParts) => Coordinator<GroupApis>;
+  readonly GroupCoordinator: new (parts: GroupCoordinatorParts) => Coordinator<GroupApis> & GroupsToSurvey;
 }
 
 /** The coordinator, loaded or not. */
-export class GroupCoordinatorOnDemand implements Coordinator<GroupApis> {
+export class GroupCoordinatorOnDemand implements Coordinator<GroupApis>, GroupsToSurvey {
   readonly #parts: GroupCoordinatorParts;
-  #coordinator: Coordinator<GroupApis> | null = null;
+  #coordinator: (Coordinator<GroupApis> & GroupsToSurvey) | null = null;
   /** Callbacks that wait for the coordinator, in the order of their changes. */
   readonly #waiting: (() => void)[] = [];
 
@@ -65,6 +66,10 @@ export class GroupCoordinatorOnDemand implements Coordinator<GroupApis> {
     // ListGroups finds no groups, which is not an error.
     const code = apiKey === 16 ? errorCode.NONE : refusalOf(apiKey, request) || errorCode.NOT_COORDINATOR;
     reply(refuseGroupRequest(apiKey, request, code, client.apiVersion));
+  }
+
+  *surveyGroups(into: SurveyedGroups): Generator<void, void> {
+    if (this.#coordinator !== null) yield* this.#coordinator.surveyGroups(into);
   }
 
   onImage(change: TopicChange): void {

@@ -12,6 +12,7 @@ import type { Coordinator } from "../runtime/coordinator.ts";
 import type { GroupCoordinatorParts } from "./group_coordinator.ts";
 import { OFFSETS_TOPIC } from "../key_partition.ts";
 import type { GroupApiKey, GroupApis } from "./group_apis.ts";
+import { noGroups, type SurveyedGroups } from "../../requests/surveyed_groups.ts";
 
 const seed = seedOfThisRun();
 const KEYS: readonly GroupApiKey[] = [8, 9, 11, 12, 13, 14, 15, 16, 42, 47, 68, 69];
@@ -107,8 +108,17 @@ Deno.test("GroupCoordinatorOnDemand asks for the coordinator at the shard's firs
     runTurn = (nowMs: number) => void calls.push(`turn ${nowMs}`);
     writeGathered = () => void calls.push("write");
     dispose = () => void calls.push("dispose");
+    *surveyGroups(into: SurveyedGroups): Generator<void, void> {
+      yield;
+      into.offsetsCount++;
+    }
   }
+  const surveyed = noGroups();
+  assert.equal(onDemand.surveyGroups(surveyed).next().done, true);
+  assert.deepEqual(surveyed, noGroups());
   onDemand.use({ GroupCoordinator });
+  for (const _ of onDemand.surveyGroups(surveyed));
+  assert.equal(surveyed.offsetsCount, 1);
   assert.deepEqual(parts.map(({ shard }) => shard), [0]);
   assert.deepEqual(calls.splice(0), [`image ${OFFSETS_TOPIC}`, OFFSETS_TOPIC, "image behind", "behind"]);
   assert.equal(onDemand.isWanted, false);

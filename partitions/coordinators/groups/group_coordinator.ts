@@ -22,6 +22,7 @@ import type { GroupApiKey, GroupApis, GroupRequest, GroupResponse } from "./grou
 import { GroupMemory } from "./group_memory.ts";
 import { GroupPartition } from "./group_partition.ts";
 import type { ConsumerGroupSettings, GroupSettings } from "./group_ports.ts";
+import type { GroupsToSurvey, SurveyedGroups } from "../../requests/surveyed_groups.ts";
 import { isLongCommit } from "./offsets/commits.ts";
 import { joinResponseFor, refusalOf, refuseGroupRequest } from "./group_refusals.ts";
 import { type GroupRecord, groupRecordCodec } from "./records/group_record.ts";
@@ -113,7 +114,7 @@ const aboutSeveralGroups: { readonly [Key in SeveralGroupsKey]: HandleSeveral<Ke
 };
 
 /** The group coordinator of one shard. */
-export class GroupCoordinator implements Coordinator<GroupApis> {
+export class GroupCoordinator implements Coordinator<GroupApis>, GroupsToSurvey {
   readonly #clock: Clock;
   readonly #runtime: CoordinatorRuntime<GroupRecord, GroupPartition>;
   readonly #memory: GroupMemory;
@@ -189,6 +190,10 @@ export class GroupCoordinator implements Coordinator<GroupApis> {
     if (isAboutOneGroup(apiKey)) return this.#handleOne(apiKey, request as GroupRequest<OneGroupKey>, client, reply);
     const handle = aboutSeveralGroups[apiKey as SeveralGroupsKey] as HandleSeveral<GroupApiKey>;
     this.#runtime.begin(handle(this.#partitions, { request, client }, reply as Reply<unknown>));
+  }
+
+  *surveyGroups(into: SurveyedGroups): Generator<void, void> {
+    for (const { machine } of [...this.#runtime.partitions]) yield* machine.survey(into);
   }
 
   onImage(change: TopicChange): void {

@@ -27,6 +27,8 @@ import {
   refuseDescription,
   refuseGroupRequest,
 } from "./group_refusals.ts";
+import { surveyPartition } from "./group_survey.ts";
+import type { SurveyedGroups } from "../../requests/surveyed_groups.ts";
 import { type Group, KeptGroups } from "./kept_groups.ts";
 import type { BackgroundWork } from "../runtime/background_work.ts";
 import type { RecordLog } from "../runtime/record_log.ts";
@@ -86,6 +88,11 @@ export class GroupPartition implements StateMachine<GroupRecord>, ConsumerGroupH
   /** Groups that have an object. */
   get groupsCount(): number {
     return this.#groups.size;
+  }
+
+  /** Adds its groups to a survey, in steps. */
+  survey(into: SurveyedGroups): Generator<void, void> {
+    return surveyPartition({ groups: this.#groups, offsets: this.offsets }, into);
   }
 
   /** JoinGroup. It turns a consumer group without members into a classic one. */

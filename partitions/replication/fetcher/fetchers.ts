@@ -61,6 +61,7 @@ export class Fetchers {
     this.#around = {
       backoffMs: parts.settings.backoffMs,
       wallMs: () => parts.wallMs(),
+      onFetched: (bytes) => parts.onFetched(bytes),
       abortCleaning: (slot) => parts.abortCleaning(slot),
       report: (text) => parts.report(text),
     };

@@ -54,6 +54,8 @@ export interface ReplicaSurroundings {
   readonly backoffMs: number;
   /** Wall-clock time in ms. */
   wallMs(): number;
+  /** Records were fetched and are in the log. @param bytes of them */
+  onFetched(bytes: number): void;
   /** Aborts the cleaning of a partition. @returns false when its new segments are being put in place */
   abortCleaning(slot: number): boolean;
   /** Reports a sentence to the operator. */
@@ -229,6 +231,7 @@ export class FollowedReplica {
     const { memory, start, length } = records;
     const fetched = { start, length, leaderEpoch, nowMs: this.#around.wallMs() };
     const { bytes, refusal, message } = this.partition.follower.append(memory, fetched, records);
+    if (bytes > 0) this.#around.onFetched(bytes);
     const { topicName, partition } = this.name;
     // What the disk refuses is reported by the partition.
     if (refusal !== null && refusal !== "log-offline") this.#around.report(`${topicName}-${partition}: ${message}`);

@@ -36,9 +36,9 @@ export function bucketOf(us: number): number {
   return (exponent - 1) * 4 + (us >>> (exponent - 2) & 3);
 }
 
-/** Counts a duration; only the one writer calls it. @param at first word of the histogram @param us negative ones count as 0 */
+/** Counts a duration; only the one writer calls it. @param at first word of the histogram @param us negative ones count as 0, parts of a microsecond are left out */
 export function countDuration(words: Int32Array, at: number, us: number): void {
-  const counted = us < 0 ? 0 : us > DURATION_US_MAX ? DURATION_US_MAX : us;
+  const counted = us < 0 ? 0 : us > DURATION_US_MAX ? DURATION_US_MAX : us | 0;
   addTotal(words, at, counted);
   addOne(words, at + TOTAL_WORDS + bucketOf(counted));
 }

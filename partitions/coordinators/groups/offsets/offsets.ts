@@ -257,6 +257,17 @@ export class Offsets {
     });
   }
 
+  /** All offsets, and null where the reader may pause. Offsets may change meanwhile. */
+  *rows(): Generator<{ group: string; topic: string; partition: number; offset: number } | null, void> {
+    const table = this.#table;
+    let count = 0;
+    for (let row = table.nextRow(-1); row >= 0; row = table.nextRow(row)) {
+      const partition = table.partition(row);
+      yield { group: table.group(row), topic: table.topic(row), partition, offset: table.offset(row) };
+      if (++count % FETCHED_PER_STEP === 0) yield null;
+    }
+  }
+
   /** Applies a record of the log. */
   replay({ key, value }: OffsetCommitRecord): void {
     if (value === null) this.#table.remove(key.group, key.topic, key.partition);

@@ -1,0 +1,110 @@
+/**
+ * Requests, by the names of Kafka's RequestMetrics. Fetches are there three times, as in Kafka: all, those of consumers and those of
+ * followers. Main isolate.
+ */
+import {
+  BUCKET_BOUNDS_MS,
+  FOLLOWER_FETCH,
+  type HistogramCounts,
+  OTHER_CODES,
+  requestTime,
+} from "../../../partitions/control.ts";
+import { errorName } from "../../protocol/error_codes.ts";
+import type { ShardSurvey } from "../../shards/metrics/shard_surveys.ts";
+import type { HistogramSample, MetricFamily, MetricLabels, Sample } from "../metric_family.ts";
+import { single } from "./families.ts";
+import type { MetricSources } from "./metric_sources.ts";
+
+/** API key of Fetch. */
+const FETCH = 1;
+
+/** The parts of a request's time, by Kafka's names. */
+const TIMES: readonly (readonly [name: string, time: number, help: string])[] = [
+  ["TotalTimeMs", requestTime.total, "Time of a request from its arrival until its answer was sent, in ms"],
+  ["RequestQueueTimeMs", requestTime.queue, "Time until the handler of a request began, in ms"],
+  ["LocalTimeMs", requestTime.local, "Time in the handler of a request, in ms"],
+  [
+    "RemoteTimeMs",
+    requestTime.remote,
+    "Time a request waited for others: shards, flushes, replicas, records, members; in ms",
+  ],
+  ["ResponseQueueTimeMs", requestTime.responseQueue, "Time until an answer began to be sent, in ms"],
+  ["ResponseSendTimeMs", requestTime.responseSend, "Time in which an answer was sent, in ms"],
+];
+
+/** What one series counts: APIs whose counts are added. */
+interface Counted {
+  readonly request: string;
+  readonly keys: readonly number[];
+}
+
+/** Families of the requests. @param surveys of the shards, which know the names of the APIs; there are none without one */
+export function requestFamilies(
+  { pool: { counters } }: MetricSources,
+  surveys: readonly ShardSurvey[],
+): MetricFamily[] {
+  const requestsOf = ({ keys }: Counted) => sumOf(keys, (key) => counters.requests(key));
+  const counted = countedApis(surveys).filter((each) => requestsOf(each) > 0);
+  return [
+    ofRequests("counter", "RequestsPerSec", {
+      help: "Requests",
+      samples: counted.map((each) => ({ labels: { request: each.request }, value: requestsOf(each) })),
+    }),
+    ofRequests("counter", "ErrorsPerSec", {
+      help: "Error codes in answers, each as often as the answer has it; NONE: answers without any",
+      samples: counted.flatMap(({ request, keys }) => errorSamples(request, keys.map((key) => counters.errors(key)))),
+    }),
+    ...TIMES.map(([name, time, help]): MetricFamily => ({
+      kind: "histogram",
+      name: { group: "kafka.network", type: "RequestMetrics", name },
+      help,
+      samples: counted.map(({ request, keys }) =>
+        histogramSample({ request }, keys.map((key) => counters.requestTimes(key, time)))
+      ),
+    })),
+    ...["RequestQueueSize", "ResponseQueueSize"].map((name) =>
+      single("gauge", { group: "kafka.network", type: "RequestChannel", name }, {
+        help: "0: the shard that receives a request handles it and sends the answer, without a queue between threads",
+        value: 0,
+      })
+    ),
+  ];
+}
+
+/** A sample of histograms that are added. Bounds are in ms. */
+export function histogramSample(labels: MetricLabels, histograms: readonly HistogramCounts[]): HistogramSample {
+  const counts = new Array<number>(BUCKET_BOUNDS_MS.length + 1).fill(0);
+  let sum = 0;
+  for (const histogram of histograms) {
+    sum += histogram.sumMs;
+    for (const [bucket, count] of histogram.counts.entries()) counts[bucket] = (counts[bucket] as number) + count;
+  }
+  return { labels, bounds: BUCKET_BOUNDS_MS, counts, sum };
+}
+
+function countedApis(surveys: readonly ShardSurvey[]): Counted[] {
+  return (surveys[0]?.apis ?? []).flatMap(({ key, name }) =>
+    key !== FETCH ? [{ request: name, keys: [key] }] : [
+      { request: name, keys: [FETCH, FOLLOWER_FETCH] },
+      { request: `${name}Consumer`, keys: [FETCH] },
+      { request: `${name}Follower`, keys: [FOLLOWER_FETCH] },
+    ]
+  );
+}
+
+function errorSamples(request: string, errors: readonly (readonly (readonly [number, number])[])[]): Sample[] {
+  const byName = new Map<string, number>();
+  for (const [code, count] of errors.flat()) {
+    const error = code === OTHER_CODES ? "OTHER" : errorName(code);
+    byName.set(error, (byName.get(error) ?? 0) + count);
+  }
+  return [...byName].map(([error, value]) => ({ labels: { request, error }, value }));
+}
+
+function ofRequests(kind: "counter", name: string, of: { help: string; samples: readonly Sample[] }): MetricFamily {
+  return { kind, name: { group: "kafka.network", type: "RequestMetrics", name }, ...of };
+}
+
+function sumOf(keys: readonly number[], valueOf: (key: number) => number): number {
+  return keys.reduce((sum, key) => sum + valueOf(key), 0);
+}

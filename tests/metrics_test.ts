@@ -1,0 +1,139 @@
+/**
+ * What /metrics says of known amounts: a broker of two shards is asked after clients wrote, read, committed and failed, and the numbers have
+ * to be exactly those.
+ */
+import { strict as assert } from "node:assert";
+import { startBroker } from "../mod.ts";
+import { errorCode } from "../net/protocol/error_codes.ts";
+import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
+import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
+import { GroupMember } from "./group_member.ts";
+import { KafkaClient } from "./kafka_client.ts";
+import { buildBatch } from "./record_batch_builder.ts";
+import { append, appendBatch, fetchBatches, produceTo } from "./topic_requests.ts";
+
+/** A scrape: the value of each series. */
+async function scrape(port: number | null): Promise<Scrape> {
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  const lines = (await response.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(lines.map((line) => {
+    const end = line.lastIndexOf(" ");
+    return [line.slice(0, end), Number(line.slice(end + 1))];
+  }));
+}
+
+/** What a client did. */
+interface Amounts {
+  /** Bytes of batches that were appended, by topic. */
+  readonly a: number;
+  readonly b: number;
+  readonly rejected: number;
+  readonly read: number;
+}
+
+/** Writes, reads, commits and is refused. @param port of the broker @param member of a group, already connected */
+async function useBroker(broker: { port: number }, member: GroupMember): Promise<Amounts> {
+  using client = await KafkaClient.connect(broker);
+  using other = await KafkaClient.connect(broker);
+  const sent = { a: 0, b: 0 };
+  for (let partition = 0; partition < 4; partition++) {
+    for (const each of [client, other]) {
+      const batch = buildBatch([{ value: "x" }, { value: "y" }, { value: "z".repeat(100 * partition) }]);
+      assert.equal((await appendBatch(each, ["a", partition], batch))[0], errorCode.NONE);
+      sent.a += batch.length;
+    }
+  }
+  const small = buildBatch([{ value: "b" }]);
+  await client.send(produceRequest, 9, produceTo("b", 0, small, 0));
+  sent.b += small.length;
+  const large = buildBatch([{ value: "l".repeat(30_000) }]);
+  assert.equal((await appendBatch(client, ["b", 0], large))[0], errorCode.MESSAGE_TOO_LARGE);
+  const value = produceTo("nowhere", 0, small);
+  const refused = await client.call(produceRequest, produceResponse, { apiVersion: 9, value });
+  assert.equal(refused.responses[0]?.partitionResponses[0]?.errorCode, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
+  let read = 0;
+  for (const each of [client, other]) {
+    for (const batch of await fetchBatches(each, ["a", 2], 0)) read += batch.bytes.length;
+  }
+  const of = { apiVersion: 9, value: { topics: null } };
+  await client.call(metadataRequest, metadataResponse, of);
+  await member.find();
+  await member.join();
+  await member.sync();
+  assert.deepEqual(await member.commit("a", { 0: 2, 1: 6 }), [0, 0]);
+  await append(client, "a", 0, ["one more"]);
+  sent.a += buildBatch([{ value: "one more" }]).length;
+  return { ...sent, rejected: large.length, read };
+}
+
+type Scrape = ReadonlyMap<string, number>;
+
+function assertTraffic(found: Scrape, sent: Amounts): void {
+  const topic = (name: string) => ["", '{topic="a"}', '{topic="b"}'].map((labels) => found.get(`${name}${labels}`));
+  const rate = (name: string) => topic(`kafka_server_brokertopicmetrics_${name}_total`);
+  assert.deepEqual(rate("messagesin"), [24 + 1 + 1, 25, 1]);
+  assert.deepEqual(rate("bytesin"), [sent.a + sent.b, sent.a, sent.b]);
+  assert.deepEqual(rate("bytesout"), [sent.read, sent.read, 0]);
+  assert.deepEqual(rate("bytesrejected"), [sent.rejected, 0, sent.rejected]);
+  assert.deepEqual(rate("totalproducerequests"), [11, 9, 2]);
+  assert.deepEqual(rate("totalfetchrequests"), [2, 2, 0]);
+  assert.deepEqual(rate("failedproducerequests"), [0, 0, 0]);
+}
+
+function assertRequests(found: Scrape): void {
+  const request = (name: string, labels: string) =>
+    found.get(`kafka_network_requestmetrics_${name}{request=${labels}}`);
+  assert.equal(request("requests_total", '"Produce"'), 12);
+  assert.equal(request("requests_total", '"Fetch"'), 2);
+  assert.equal(request("requests_total", '"FetchConsumer"'), 2);
+  assert.equal(request("requests_total", '"FetchFollower"'), undefined);
+  assert.equal(request("errors_total", '"Produce",error="NONE"'), 9);
+  assert.equal(request("errors_total", '"Produce",error="MESSAGE_TOO_LARGE"'), 1);
+  assert.equal(request("errors_total", '"Produce",error="UNKNOWN_TOPIC_OR_PARTITION"'), 1);
+  for (const part of ["total", "requestqueue", "local", "remote", "responsequeue", "responsesend"]) {
+    assert.equal(request(`${part}timems_count`, '"Produce"'), 12, part);
+    const p99 = request(`${part}timems`, '"Produce",quantile="0.99"');
+    assert.ok(p99 !== undefined && p99 >= 0 && p99 < 60_000, part);
+  }
+  assert.ok((request("totaltimems_sum", '"Produce"') ?? 0) > 0);
+}
+
+function assertRest(found: Scrape, sent: Amounts): void {
+  const sockets = (name: string) => found.get(`kafka_server_socket_server_metrics_${name}{listener="PLAINTEXT"}`);
+  assert.deepEqual([
+    sockets("connection_count"),
+    sockets("connection_creation_total"),
+    sockets("connection_close_total"),
+  ], [1, 3, 2]);
+  const idle = found.get("kafka_network_socketserver_networkprocessoravgidle_percent") ?? -1;
+  assert.ok(idle > 0 && idle <= 1);
+  const log = (name: string, of: string) => found.get(`kafka_log_log_${name}{${of}}`);
+  assert.equal(log("size", 'topic="b",partition="0"'), sent.b);
+  assert.equal(log("numlogsegments", 'topic="a",partition="3"'), 1);
+  assert.equal(log("logendoffset", 'topic="a",partition="0"'), 7);
+  const group = (name: string, rest: string) => found.get(`kafka_consumergroup_${name}{consumergroup="group"${rest}}`);
+  assert.equal(group("members", ""), 1);
+  assert.equal(group("current_offset", ',topic="a",partition="0"'), 2);
+  assert.equal(group("lag", ',topic="a",partition="0"'), 5);
+  assert.equal(group("lag", ',topic="a",partition="1"'), 0);
+  assert.equal(group("lag_sum", ',topic="a"'), 5);
+  assert.equal(found.get("kafka_coordinator_group_groupmetadatamanager_numgroups"), 1);
+  assert.equal(found.get("kafka_coordinator_group_groupmetadatamanager_numoffsets"), 2);
+  assert.ok((found.get('barnabas_shard_memory_bytes{shard="1",owner="heap-used"}') ?? 0) > 2 ** 20);
+}
+
+Deno.test("/metrics says exactly what clients wrote, read, committed and were refused", async () => {
+  const topics = [{ name: "a", partitions: 4 }, { name: "b", partitions: 1 }];
+  const overrides = { "barnabas.http.port": "0", "message.max.bytes": "20000" };
+  await using broker = await startBroker({ port: 0, shards: 2, topics, overrides });
+  using member = await GroupMember.connect(broker, "group");
+  const sent = await useBroker(broker, member);
+  // The clients have closed their connections: the shards see it in their next turns.
+  let found = await scrape(broker.httpPort);
+  while (found.get('kafka_server_socket_server_metrics_connection_count{listener="PLAINTEXT"}') !== 1) {
+    found = await scrape(broker.httpPort);
+  }
+  assertTraffic(found, sent);
+  assertRequests(found);
+  assertRest(found, sent);
+});
