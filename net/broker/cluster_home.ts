@@ -37,6 +37,7 @@ import { MembershipNews } from "./membership_news.ts";
 import type { MetadataHome } from "./metadata_home.ts";
 import { log } from "./operator_log.ts";
 import { type DialingShards, OutgoingDials } from "./outgoing_dials.ts";
+import { RepeatedLines } from "./repeated_lines.ts";
 
 /** How long a broker that stops waits for others to take over what it leads. Source: Kafka's BrokerLifecycleManager, 5 minutes. */
 const LEAVE_MS_MAX = 300_000;
@@ -155,8 +156,9 @@ export class ClusterHome implements MetadataHome {
 
   dialsFor(shards: DialingShards): OutgoingDials {
     const { code, config: { nodeId } } = this.#parts;
+    const lines = new RepeatedLines(systemClock, log.replication.warn);
     const dial = code.brokerDial({ nodeId, secret: this.#secret, timeoutMs: CONNECT_MS_MAX });
-    return new OutgoingDials(dial, { shards, report: log.replication.warn });
+    return new OutgoingDials(dial, { shards, report: (text) => lines.report(text) });
   }
 
   follow(): void {

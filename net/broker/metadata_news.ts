@@ -62,7 +62,7 @@ class PartitionNews {
     name: string,
     { before, now, nodeId }: { before: PartitionImage | null; now: PartitionImage; nodeId: number },
   ): void {
-    const { leader, leaderEpoch, isr, replicas } = now;
+    const { leader, leaderEpoch, replicas } = now;
     if (leader === nodeId && before?.leader !== nodeId) this.led.add(name, `leader epoch ${leaderEpoch}`);
     if (before === null) return;
     if (before.leader === nodeId && leader !== nodeId && leader !== NO_LEADER) this.given.add(name, `broker ${leader}`);
