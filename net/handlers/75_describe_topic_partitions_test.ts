@@ -74,6 +74,53 @@ Deno.test("handleDescribeTopicPartitions() pages through all partitions, each on
   }
 });
 
+Deno.test("handleDescribeTopicPartitions() describes many topics and a large one in several steps, and pages are the same", () => {
+  const names = Array.from({ length: 1200 }, (_, number) => `t${String(number).padStart(4, "0")}`);
+  const many = names.map((name, number) => topicImage(name, `id-${number}`.padEnd(22, "A"), 1));
+  const { services } = testServices([topicImage("big", TOPIC_ID, 1500), ...many.toReversed()]);
+  let stepsCount = 0;
+  const run: typeof services.slices.run = (work) => {
+    for (stepsCount = 1; work.step();) stepsCount++;
+    work.finish();
+  };
+  const found: string[] = [];
+  let cursor: DescribeTopicPartitionsRequest["cursor"] = null;
+  do {
+    const exchange = new WireExchange<DescribeTopicPartitionsResponse>(75, 0);
+    const slices = { ...services.slices, run };
+    const request = { topics: [], responsePartitionLimit: 1000, cursor };
+    handleDescribeTopicPartitions(request, exchange, { ...services, slices });
+    const { topics, nextCursor } = exchange.answer;
+    for (const { name, partitions } of topics) {
+      for (const { partitionIndex } of partitions) found.push(`${name}-${partitionIndex}`);
+    }
+    assert.ok(stepsCount >= 5, `${stepsCount} steps`);
+    cursor = nextCursor ?? null;
+  } while (cursor !== null);
+  const expected = [
+    ...Array.from({ length: 1500 }, (_, partition) => `big-${partition}`),
+    ...names.map((name) => `${name}-0`),
+  ];
+  assert.deepEqual(found, expected);
+});
+
+Deno.test("handleDescribeTopicPartitions() goes on behind topics that are deleted while it describes others", () => {
+  const names = ["a", "b", "c", "d"];
+  const test = testServices(names.map((name, number) => topicImage(name, `id-${number}`.padEnd(22, "A"), 1)));
+  const run: typeof test.services.slices.run = (work) => {
+    for (let isFirst = true; work.step(); isFirst = false) {
+      if (isFirst) {
+        test.services.image.apply({ changed: [], deletedIds: ["id-0".padEnd(22, "A"), "id-1".padEnd(22, "A")] });
+      }
+    }
+    work.finish();
+  };
+  const exchange = new WireExchange<DescribeTopicPartitionsResponse>(75, 0);
+  const services = { ...test.services, slices: { ...test.services.slices, run } };
+  handleDescribeTopicPartitions({ topics: [], responsePartitionLimit: 2, cursor: null }, exchange, services);
+  assert.deepEqual(pageOf(exchange.answer), [[], "c:0"]);
+});
+
 Deno.test("handleDescribeTopicPartitions() never returns more partitions than the broker's limit, nor less than one", () => {
   const properties = { "max.request.partition.size.limit": "2" };
   assert.deepEqual(pageOf(describe([], {}, properties)), [["a:0,1"], "b:0"]);
