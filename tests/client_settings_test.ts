@@ -4,58 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { startBroker } from "../mod.ts";
-import {
-  describeClientQuotasRequest,
-  describeClientQuotasResponse,
-} from "../net/protocol/messages/48_describe_client_quotas.ts";
-import {
-  alterClientQuotasRequest,
-  alterClientQuotasResponse,
-} from "../net/protocol/messages/49_alter_client_quotas.ts";
-import {
-  describeUserScramCredentialsRequest,
-  describeUserScramCredentialsResponse,
-} from "../net/protocol/messages/50_describe_user_scram_credentials.ts";
-import {
-  alterUserScramCredentialsRequest,
-  alterUserScramCredentialsResponse,
-} from "../net/protocol/messages/51_alter_user_scram_credentials.ts";
 import { quotaEntry, upsertion } from "../partitions/metadata/settings/settings_testing.ts";
 import { BrokerProcess } from "./broker_process.ts";
+import { alterQuotas, alterUsers, described } from "./client_settings.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { withDirectory } from "./temporary_directory.ts";
-
-async function alterQuotas(client: KafkaClient, ...entries: ReturnType<typeof quotaEntry>[]): Promise<number[]> {
-  const of = { apiVersion: 1, value: { entries, validateOnly: false } };
-  const answer = await client.call(alterClientQuotasRequest, alterClientQuotasResponse, of);
-  return answer.entries.map(({ errorCode }) => errorCode);
-}
-
-async function alterUsers(client: KafkaClient, upsertions: ReturnType<typeof upsertion>[], deletions: string[] = []) {
-  const value = { upsertions, deletions: deletions.map((name) => ({ name, mechanism: 1 })) };
-  const of = { apiVersion: 0, value };
-  const answer = await client.call(alterUserScramCredentialsRequest, alterUserScramCredentialsResponse, of);
-  return answer.results.map(({ errorCode }) => errorCode);
-}
-
-/** All quotas and credentials, as a broker answers them. */
-async function described(client: KafkaClient) {
-  const value = { components: [], strict: false };
-  const of = { apiVersion: 1, value };
-  const { entries } = await client.call(describeClientQuotasRequest, describeClientQuotasResponse, of);
-  const all = { apiVersion: 0, value: { users: null } };
-  const { results } = await client.call(describeUserScramCredentialsRequest, describeUserScramCredentialsResponse, all);
-  const quotas = entries?.map(({ entity, values }) =>
-    [
-      entity.map(({ entityType, entityName }) => `${entityType} ${entityName}`).join(", "),
-      ...values.map(({ key, value }) => `${key}=${value}`),
-    ].join(" ")
-  );
-  const users = results.map(({ user, credentialInfos }) =>
-    [user, ...credentialInfos.map(({ mechanism, iterations }) => `${mechanism}:${iterations}`)].join(" ")
-  );
-  return [quotas?.sort(), users.sort()];
-}
 
 Deno.test("quotas and credentials that were acknowledged are there on every connection, after kills and after a restart", () =>
   withDirectory(async (dataDir) => {

@@ -110,6 +110,7 @@ export class Controller implements ControlPlane {
   #moves: ReplicaMoves | null = null;
   #defaultConfigs: CreatableTopicConfigs | null = null;
   #last: Promise<unknown> = Promise.resolve();
+  #lastHashed: Promise<unknown> = Promise.resolve();
 
   /** `load()` must be called before any other method. */
   constructor(options: ControllerOptions) {
@@ -323,13 +324,16 @@ export class Controller implements ControlPlane {
     return { results };
   }
 
-  /** The salted passwords are hashed before its turn comes. */
+  /** Salted passwords are hashed, one request after the other, before the turn of the request comes: other changes do not wait for it. */
   async #alterUsers(packed: Packed): Promise<ControlCalls["alterUserScramCredentials"]["result"]> {
     const [{ unpackUsers }, { userAlterations }] = await Promise.all([
       import("./settings/packed_settings.ts"),
       import("./settings/scram_keys.ts"),
     ]);
-    const alterations = await userAlterations(unpackUsers(packed));
+    const hash = () => userAlterations(unpackUsers(packed));
+    const hashed = this.#lastHashed.then(hash, hash);
+    this.#lastHashed = hashed;
+    const alterations = await hashed;
     return await this.#inTurn(() => alterUsers(alterations, this.#alterationParts()));
   }
 

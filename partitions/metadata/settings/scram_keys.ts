@@ -6,7 +6,7 @@ import type {
   AlterUserScramCredentialsRequest,
   ScramUpsertion,
 } from "../../../net/protocol/messages/51_alter_user_scram_credentials.ts";
-import { isHashable, mechanismOf, type UserAlteration } from "./user_changes.ts";
+import { mechanismOf, refuseUpsertion, type UserAlteration } from "./user_changes.ts";
 import type { ScramMechanism, StoredCredential } from "./user_rows.ts";
 
 const utf8 = new TextEncoder();
@@ -14,27 +14,32 @@ const CLIENT_KEY = utf8.encode("Client Key");
 const SERVER_KEY = utf8.encode("Server Key");
 
 /** Salted passwords that are hashed at a time. */
-const HASHED_AT_ONCE = 64;
+const HASHED_AT_ONCE = 16;
 
-/** What a request wants of users' credentials, deletions first. From here on nothing has a salted password. */
+/**
+ * What a request wants of users' credentials, deletions first. From here on nothing has a salted password. What is refused for its form
+ * alone is not hashed.
+ */
 export async function userAlterations(request: AlterUserScramCredentialsRequest): Promise<UserAlteration[]> {
   const { deletions, upsertions } = request;
   const alterations = deletions.map(({ name, mechanism }): UserAlteration => ({ name, mechanism, upsertion: null }));
+  const [seen, repeated] = [new Set<string>(), new Set<string>()];
+  for (const { name } of [...deletions, ...upsertions]) (seen.has(name) ? repeated : seen).add(name);
   for (let start = 0; start < upsertions.length; start += HASHED_AT_ONCE) {
-    const some = await Promise.all(upsertions.slice(start, start + HASHED_AT_ONCE).map(alterationOf));
-    for (const alteration of some) alterations.push(alteration);
+    const some = upsertions.slice(start, start + HASHED_AT_ONCE);
+    const made = await Promise.all(some.map((upsertion) => alterationOf(upsertion, repeated.has(upsertion.name))));
+    for (const alteration of made) alterations.push(alteration);
   }
   return alterations;
 }
 
-async function alterationOf(upsertion: ScramUpsertion): Promise<UserAlteration> {
+async function alterationOf(upsertion: ScramUpsertion, isRepeated: boolean): Promise<UserAlteration> {
   const { name, mechanism: type, iterations, salt, saltedPassword } = upsertion;
-  const lengths = { saltBytes: salt.length, saltedPasswordBytes: saltedPassword.length };
+  const form = { iterations, saltBytes: salt.length, saltedPasswordBytes: saltedPassword.length };
   const mechanism = mechanismOf(type);
-  const credential = mechanism === undefined || !isHashable({ mechanism: type, ...lengths })
-    ? null
-    : await storedCredential(mechanism, saltedPassword, upsertion);
-  return { name, mechanism: type, upsertion: { iterations, ...lengths, credential } };
+  const isRefused = mechanism === undefined || isRepeated || refuseUpsertion(name, form) !== null;
+  const credential = isRefused ? null : await storedCredential(mechanism, saltedPassword, upsertion);
+  return { name, mechanism: type, upsertion: { ...form, credential } };
 }
 
 /** Makes what is stored. @param saltedPassword not empty */

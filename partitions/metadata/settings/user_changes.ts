@@ -7,6 +7,7 @@
  * Source: Kafka's ScramControlManager, with its sentences and in its order of checks.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
+import { assert } from "../../../storage/base/assert.ts";
 import type { UserChange } from "./setting_changes.ts";
 import { type ScramMechanism, scramMechanisms, type ScramUser, type StoredCredential } from "./user_rows.ts";
 
@@ -19,11 +20,15 @@ export interface UserAlteration {
   readonly upsertion: Upsertion | null;
 }
 
-/** A credential to be set. */
-export interface Upsertion {
+/** What a request says of a credential, without its secret. */
+export interface UpsertionForm {
   readonly iterations: number;
   readonly saltBytes: number;
   readonly saltedPasswordBytes: number;
+}
+
+/** A credential to be set. */
+export interface Upsertion extends UpsertionForm {
   /** Made of the salted password; null for one that is refused. */
   readonly credential: StoredCredential | null;
 }
@@ -64,6 +69,7 @@ export function planUsers(subjects: readonly UserSubject[], users: ReadonlyMap<s
     const refusal = refuseUser(subject, { users, count });
     if (refusal !== null) return { ...refusal, change: null };
     const { name, mechanism, upsertion } = subject.alterations[0] as UserAlteration;
+    assert(upsertion?.credential !== null, "a credential that is not refused was made");
     if (upsertion !== null && !users.has(name)) count++;
     const change = { user: name, mechanism: (mechanismOf(mechanism) as ScramMechanism).name };
     return {
@@ -77,16 +83,6 @@ export function planUsers(subjects: readonly UserSubject[], users: ReadonlyMap<s
 /** The mechanism of a number; undefined for an unknown one. */
 export function mechanismOf(type: number): ScramMechanism | undefined {
   return scramMechanisms.find((mechanism) => mechanism.type === type);
-}
-
-/** Whether a salted password is hashed: what is refused anyway is not. */
-export function isHashable({ mechanism, saltBytes, saltedPasswordBytes }: {
-  mechanism: number;
-  saltBytes: number;
-  saltedPasswordBytes: number;
-}): boolean {
-  return mechanismOf(mechanism) !== undefined && saltBytes <= SALT_BYTES_MAX && saltedPasswordBytes > 0 &&
-    saltedPasswordBytes <= SALT_BYTES_MAX;
 }
 
 type Refusal = { readonly errorCode: number; readonly errorMessage: string };
@@ -115,8 +111,9 @@ function refuseAlteration({ name, mechanism, upsertion }: UserAlteration, user: 
   return refuse("RESOURCE_NOT_FOUND", "Attempt to delete a user credential that does not exist");
 }
 
-function refuseUpsertion(name: string, upsertion: Upsertion): Refusal | null {
-  const { iterations, saltBytes, saltedPasswordBytes } = upsertion;
+/** Checks the form of a credential to be set. @returns why it is refused, null when it is not */
+export function refuseUpsertion(name: string, form: UpsertionForm): Refusal | null {
+  const { iterations, saltBytes, saltedPasswordBytes } = form;
   if (iterations < STORED_ITERATIONS.min) return refuse("UNACCEPTABLE_CREDENTIAL", "Too few iterations");
   if (iterations > STORED_ITERATIONS.max) return refuse("UNACCEPTABLE_CREDENTIAL", "Too many iterations");
   if (name.length > USER_NAME_CHARACTERS_MAX) {

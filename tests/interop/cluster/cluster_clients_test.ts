@@ -5,6 +5,9 @@
 import assert from "node:assert/strict";
 import { kafkaTool } from "../../../bench/peer/apache_kafka.ts";
 import { run, waitFor } from "../../../bench/peer/processes.ts";
+import { quotaEntry, upsertion } from "../../../partitions/metadata/settings/settings_testing.ts";
+import { alterQuotas, alterUsers, described } from "../../client_settings.ts";
+import { KafkaClient } from "../../kafka_client.ts";
 import { temporaryDirectory } from "../broker.ts";
 import { clientLibraries, writtenLines } from "../client_libraries.ts";
 import { groupClients } from "../group_clients.ts";
@@ -93,6 +96,25 @@ interopTest({
         assert.equal(groups.code, 0, groups.stderr);
       });
     }
+    await context.step("quotas and credentials that one broker takes are known to all", async () => {
+      {
+        using client = await KafkaClient.connect(rig.node(1));
+        const entries = [quotaEntry({ user: "u", "client-id": null }, { producer_byte_rate: 2 ** 40 })];
+        assert.deepEqual(await alterQuotas(client, ...entries), [0]);
+      }
+      {
+        using client = await KafkaClient.connect(rig.node(2));
+        assert.deepEqual(await alterUsers(client, [upsertion("alice"), upsertion("bob")]), [0, 0]);
+        assert.deepEqual(await alterUsers(client, [], ["bob"]), [0]);
+      }
+      const expected = JSON.stringify([["client-id null, user u producer_byte_rate=1099511627776"], ["alice 1:4096"]]);
+      for (const node of rig.nodes) {
+        using client = await KafkaClient.connect(node);
+        await waitFor(`broker ${node.nodeId} has them`, async () => {
+          return JSON.stringify(await described(client)) === expected ? true : undefined;
+        });
+      }
+    });
     await context.step("what one broker deletes is gone at all brokers", async () => {
       const to = ["--bootstrap-server", rig.node(3).bootstrapServers];
       const { code, stderr } = await kafkaTool("TopicCommand", [...to, "--delete", "--topic", "tool-1"]);
