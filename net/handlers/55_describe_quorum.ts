@@ -2,7 +2,7 @@
  * DescribeQuorum, API key 55: who keeps the metadata. Kafka answers about its Raft log `__cluster_metadata`. Here the metadata is in a
  * store that is no voter of Kafka's protocol, so the answer is what is true of it: one voter, the controller, which has all of it.
  *
- * v0 flexible (KIP-595) · v1 times (KIP-836) · v2 messages, directory, address (KIP-853).
+ * v0 flexible (KIP-595) · v1 times (KIP-836) · v2 messages, directory, addresses (KIP-853).
  *
  * Log end and high watermark are the version of the metadata that this broker has, which rises with each change. In a cluster the leader
  * epoch is the controller's, and the voter is the elected controller, at the address that it advertises to the client's listener. There
@@ -94,7 +94,7 @@ function describe(
   const nowMs = clock.wallMs();
   const voter = {
     replicaId: controllerId,
-    replicaDirectoryId: image.brokers.get(controllerId)?.directories[0] ?? ZERO_UUID,
+    replicaDirectoryId: ZERO_UUID, // as in Kafka, unless voters are added and removed (kraft.version 1)
     logEndOffset: image.version,
     lastFetchTimestamp: nowMs,
     lastCaughtUpTimestamp: nowMs,

@@ -4,6 +4,7 @@
  */
 import { KafkaTools } from "./kafka_tools.ts";
 import { credentialSession, quotaSession } from "./tools/client_sessions.ts";
+import { apiVersionsSession, clusterSession, featureSession, quorumSession } from "./tools/cluster_sessions.ts";
 import { playSession, type ToolSession } from "./tools/recorded_tools.ts";
 import {
   configSession,
@@ -22,6 +23,10 @@ const sessions: readonly ToolSession[] = [
   reassignmentSession,
   quotaSession,
   credentialSession,
+  clusterSession,
+  quorumSession,
+  featureSession,
+  apiVersionsSession,
 ];
 
 interopTest({

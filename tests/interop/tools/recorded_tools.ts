@@ -30,6 +30,8 @@ export interface ToolSession {
   /** Files that calls name, with their contents. */
   readonly files?: Readonly<Record<string, string>>;
   readonly calls: readonly ToolCall[];
+  /** Lines that Kafka prints of what this broker does not have. */
+  readonly omitted?: RegExp;
   /** Replaces what differs from run to run, in addition to ports and directories; each is applied to a line, with single spaces. */
   readonly normal?: readonly (readonly [pattern: RegExp, text: string])[];
 }
@@ -88,6 +90,7 @@ function normalize(
   if (line.trim() === "" || /^\s+at |^\s*\.\.\. \d+ more|^SLF4J/.test(line)) return [];
   let normal = line.replaceAll(files, "").replaceAll(broker.dataDir, "DIR").replaceAll(String(broker.port), "PORT")
     .replace(/\s+/g, " ").trim();
+  if (session.omitted?.test(normal)) return [];
   for (const [pattern, text] of session.normal ?? []) normal = normal.replace(pattern, text);
   return [normal];
 }
