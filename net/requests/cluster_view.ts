@@ -51,7 +51,7 @@ export interface ClusterParts {
 }
 
 /** What the view needs to know of a partition. */
-export type PartitionPlace = Pick<PartitionImage, "leader" | "directory">;
+export type PartitionPlace = Pick<PartitionImage, "leader" | "directory" | "offline">;
 
 /** The view. */
 export class ClusterView {
@@ -107,10 +107,12 @@ export class ClusterView {
   /** Node ids of the replicas that the client cannot reach, or whose log directory is offline. */
   offlineOf(partition: PartitionPlace & { readonly replicas: readonly number[] }, client: ClientConnection): number[] {
     return partition.replicas.filter((nodeId) =>
-      !this.#isReached(nodeId, client) || this.#isOffline(nodeId, partition)
+      !this.#isReached(nodeId, client) || this.#isOffline(nodeId, partition) ||
+      partition.offline?.includes(nodeId) === true
     );
   }
 
+  /** Whether a replica of this broker is offline. */
   #isOffline(nodeId: number, { directory }: PartitionPlace): boolean {
     return directory < 0 && nodeId === this.#ownId;
   }

@@ -78,6 +78,12 @@ Deno.test("ClusterView knows no leader in a log directory of this broker that is
   assert.deepEqual(three.offlineOf(lost(1), INSIDE), [1]);
 });
 
+Deno.test("ClusterView.offlineOf() has replicas in failed log directories of other brokers", () => {
+  const partition = { leader: 1, replicas: [1, 2, 3], directory: 0, offline: [3] };
+  assert.deepEqual(three.offlineOf(partition, INSIDE), [3]);
+  assert.deepEqual(three.offlineOf({ ...partition, directory: -1 }, INSIDE), [1, 3]);
+});
+
 Deno.test("ClusterView.leaderOf() and offlineOf() follow what the client can reach", () => {
   const leaders = (client: ClientConnection) =>
     [-1, 1, 2, 3, 4].map((leader) => three.leaderOf({ leader, directory: 0 }, client));

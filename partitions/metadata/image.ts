@@ -68,6 +68,8 @@ export interface PartitionImage {
   readonly adding?: readonly number[];
   /** Node ids of those that it removes; none by default. */
   readonly removing?: readonly number[];
+  /** Node ids of other brokers whose replicas lie in log directories that have failed, or are lost; none by default. */
+  readonly offline?: readonly number[];
   /** Set where this broker has one of several replicas. */
   readonly replication?: ReplicationImage;
 }

@@ -22,7 +22,7 @@ import {
   type ReplicationImage,
   type TopicImage,
 } from "./image.ts";
-import type { PartitionRow } from "./records.ts";
+import { LOST_DIRECTORY, type PartitionRow } from "./records.ts";
 import { collisionKey, isInternalTopic } from "./topic_names.ts";
 
 /** Versions of a topic's rows in the store. */
@@ -277,7 +277,7 @@ export class TopicTable {
     const directory = slot === ELSEWHERE ? ELSEWHERE : this.#directoryOf(topicId, row, partition);
     const leader = slot === ELSEWHERE && row.leader === this.#config.nodeId ? NO_LEADER : row.leader;
     const image = { partition, slot, shard, directory, leader, leaderEpoch, partitionEpoch, replicas, isr };
-    const listed = withLists(image, row);
+    const listed = withLists(image, row, this.#config.nodeId);
     return slot === ELSEWHERE || replicas.length === 1 ? listed : { ...listed, replication: replicationOf(row) };
   }
 
@@ -320,9 +320,13 @@ function replicationOf({ minIsr = 1, recovering = false }: ShownRow): Replicatio
 }
 
 /** Adds the lists that are not empty: thousands of partitions have none. */
-function withLists(image: PartitionImage, { elr, lastKnownElr, adding, removing }: ShownRow): PartitionImage {
+function withLists(image: PartitionImage, row: ShownRow, nodeId: number): PartitionImage {
+  const { elr, lastKnownElr, adding, removing, replicas, directories } = row;
   const eligible = hasSome(elr) || hasSome(lastKnownElr) ? { ...image, elr, lastKnownElr } : image;
-  return hasSome(adding) || hasSome(removing) ? { ...eligible, adding, removing } : eligible;
+  const moving = hasSome(adding) || hasSome(removing) ? { ...eligible, adding, removing } : eligible;
+  if (directories?.includes(LOST_DIRECTORY) !== true) return moving;
+  const offline = replicas.filter((broker, index) => broker !== nodeId && directories[index] === LOST_DIRECTORY);
+  return hasSome(offline) ? { ...moving, offline } : moving;
 }
 
 function hasSome(brokers: readonly number[] | undefined): boolean {

@@ -131,7 +131,7 @@ Deno.test("a log directory that fails takes its partitions offline; those that o
 });
 
 Deno.test("a log directory that fails is not named any more by rows of partitions that other brokers have, too", async () => {
-  const { store, first, id } = await twoBrokers();
+  const { store, first, second, id } = await twoBrokers();
   const key = `partitions/${id}/0`;
   const several = { ...rowBetween(0), directories: [B, directoryId(2)] };
   await store.transact({ set: [{ key, value: JSON.stringify(several) }] });
@@ -141,11 +141,17 @@ Deno.test("a log directory that fails is not named any more by rows of partition
   while (store.entries.get(key)?.value === JSON.stringify(several)) await Promise.resolve();
   await first.catchUp(store);
   assert.deepEqual((store.rows(`partitions/${id}/`) as Record<string, unknown>)[0], lost);
+  const offlineAt = ({ shard }: typeof first) => shard.topic("t")?.partitions[0]?.offline;
+  await second.catchUp(store);
+  assert.deepEqual([offlineAt(first), offlineAt(second)], [undefined, [1]], "other brokers show it, this one knows");
   // While the disk is away, it may have the records: the replica does not begin anew.
   await store.transact({ set: [{ key, value: JSON.stringify({ ...lost, isr: [2], leader: 2, partitionEpoch: 2 }) }] });
   await first.catchUp(store);
   assert.deepEqual((store.rows(`partitions/${id}/`) as Rows)[0]?.directories[0], LOST_DIRECTORY);
   assert.equal(first.shard.topic("t")?.partitions[0]?.directory, OFFLINE_DIRECTORY);
+  await store.transact({ set: [{ key, value: JSON.stringify({ ...several, partitionEpoch: 3 }) }] });
+  await second.catchUp(store);
+  assert.equal(offlineAt(second), undefined, "it is back");
 });
 
 Deno.test("a partition moves to another shard while the store does not answer, and not in the middle of a change", async () => {
