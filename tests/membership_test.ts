@@ -75,6 +75,8 @@ Deno.test("a broker whose connections end with it is fenced at once, and so is a
     world.killAndReset(victim);
     const tookMs = await world.time.until("another one leads", () => others.includes(world.rowOf(0).leader), 5000);
     assert.ok(tookMs <= (isController ? 120 : 20), `${tookMs} ms`);
+    const ended = `Broker ${victim.id} does not listen any more: its process has ended, and it is fenced`;
+    assert.deepEqual(world.said, [ended]);
   }
 });
 

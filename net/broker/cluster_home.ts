@@ -141,6 +141,7 @@ export class ClusterHome implements MetadataHome {
         timeoutMs: config.brokerSessionTimeoutMs / 2,
       }),
       shardsTurn: () => turns.allTurn(),
+      inform: log.cluster.inform,
       failed,
     });
     this.#owned.adopt(membership, (membership) => membership.close());

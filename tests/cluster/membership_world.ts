@@ -64,6 +64,8 @@ export class MembershipWorld {
   readonly store = new TimedStore(this.time);
   /** Every process that was started. */
   readonly started: TestBroker[] = [];
+  /** What controllers tell their operators. */
+  readonly said: string[] = [];
   readonly #random: () => number;
   readonly #watchMsMax: number;
   readonly #channels = new Set<{ readonly from: Process; readonly port: number; readonly lost: () => void }>();
@@ -205,6 +207,7 @@ export class MembershipWorld {
       registrationTimeoutMs: 10_000,
       rebalanceMs: 3000,
       rules: testRules,
+      inform: (sentence) => void this.said.push(sentence),
       channelTo: ({ port }, lost) => this.#channelTo(port, process, lost),
       shardsTurn: () => !process.isHung,
       knock: ({ port }) =>

@@ -44,6 +44,8 @@ export interface ElectedControllerParts {
   readonly rebalanceMs: number | null;
   /** Finds out whether somebody listens at an address. */
   readonly knock: Knock;
+  /** Tells the operator why a broker is fenced. */
+  readonly inform?: (sentence: string) => void;
   /** The store has failed for good. */
   failed(error: MetadataStoreError): void;
 }
@@ -264,6 +266,7 @@ export class ElectedController implements ElectedCalls {
       if (!this.#isStill(broker, about) || found === "unknown") break;
       if (found === "refused") {
         state.refused(broker);
+        this.#parts.inform?.(`Broker ${broker} does not listen any more: its process has ended, and it is fenced`);
         this.#decideSoon([]);
         break;
       }

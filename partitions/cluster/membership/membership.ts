@@ -60,6 +60,8 @@ export interface MembershipOptions {
   shardsTurn(): boolean;
   /** Called once, when this process has to end: the store has failed, or another process has its place. */
   failed(error: MetadataStoreError | MembershipError): void;
+  /** Tells the operator why a broker is fenced. */
+  readonly inform?: (sentence: string) => void;
   readonly knock?: Knock;
   readonly time?: MembershipTime;
 }
