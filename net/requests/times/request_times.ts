@@ -21,7 +21,7 @@ import { requestTime, type ShardCounters } from "../../../partitions/mod.ts";
 import type { ErrorCounts } from "../../protocol/error_counts.ts";
 
 /** Answers that are timed until they are sent; those beyond it count as sent when they are given. */
-const UNSENT_MAX = 8192;
+const UNSENT_MAX = 4096;
 /** Requests whose handlers may return between two readings; those beyond it take no time of their own. */
 const HANDLED_MAX = 64;
 /** No answer: ends a list. */
