@@ -12,7 +12,7 @@
  */
 import { createHash } from "node:crypto";
 import { cleanLog } from "../storage/cleaner/log_cleaning.ts";
-import { HASH_WORDS, hashKey, newHashSecret } from "../storage/cleaner/key_hash.ts";
+import { HASH_WORDS, hashKey, newHashSecret } from "../storage/base/key_hash.ts";
 import { linuxFileSystem } from "../storage/mod.ts";
 import { jobOf, writeSegment } from "../tests/cleaning_fixture.ts";
 import { type BatchOptions, buildBatch } from "../tests/record_batch_builder.ts";

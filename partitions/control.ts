@@ -28,6 +28,10 @@ export {
 } from "./metadata/store/etcd_on_demand.ts";
 export { SqliteStore } from "./metadata/store/sqlite_store.ts";
 export { type MetadataStore, MetadataStoreError } from "./metadata/store/store.ts";
+export type { ClientQuota } from "./metadata/settings/quota_rows.ts";
+export { quotaName } from "./quotas/quota_name.ts";
+export * as rates from "./quotas/rates.ts";
+export type { Rate } from "./quotas/rates.ts";
 export { systemTimers, type Timers } from "./directory/checkpoint_writer.ts";
 export { checkpointsOf, notClosedCleanly, speaksOfOthers } from "./directory/partition_offsets.ts";
 export { FlushWorkerHosts } from "./flush_worker/flush_worker_hosts.ts";

@@ -14,6 +14,7 @@ import {
   COUNTER,
   FLUSH_WORKER,
   ISOLATE,
+  RATE,
   RING,
   type SharedWord,
   sharedWords,
@@ -216,6 +217,7 @@ Deno.test("every shared word has exactly one row with one writer, and two writer
       ],
       ["counters", COUNTER],
       ["traffic", TRAFFIC],
+      ["rates", RATE],
     ] as const
   ) {
     const rows = sharedWords.filter((word) => word.table === table).map(({ name, index }) => [name, index]);

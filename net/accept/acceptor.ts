@@ -2,9 +2,12 @@
  * Listens, and hands every accepted connection to a shard within the limits. Runs on the main isolate and never blocks.
  *
  * While too many connections are open, each listener holds one that it has accepted, and the others wait in the kernel's queue.
+ * So they do while more come than the rate of the broker or the listener allows (connection_rates.ts).
  * While descriptors are short, new connections wait for a second in all. After that they are closed until there are descriptors again.
  */
 import type { ConnectionLimits } from "./connection_limits.ts";
+import type { ConnectionRates } from "./connection_rates.ts";
+import { HeldConnections } from "./held_connections.ts";
 import { Handoff } from "./handoff.ts";
 import { checkHandoff } from "./handoff_check.ts";
 import { systemClock } from "../../storage/control.ts";
@@ -50,14 +53,23 @@ export class Acceptor implements Disposable {
   readonly #listeners: Deno.TcpListener[] = [];
   readonly #loops: Promise<void>[] = [];
   readonly #limits: ConnectionLimits;
+  readonly #rates: Pick<ConnectionRates, "accepted" | "refused">;
+  /** Connections that will be closed, because their address makes too many. */
+  readonly #held = new HeldConnections();
+  /** Wakes what waits, because the acceptor closes. */
+  readonly #closing = Promise.withResolvers<void>();
   readonly #events: AcceptorEvents;
   #isClosed = false;
   #warnedMs = -Infinity;
   #shortSinceMs = Infinity;
 
-  /** @param limits decide which connections are taken @param events receive them */
-  constructor(limits: ConnectionLimits, events: AcceptorEvents) {
-    this.#limits = limits;
+  /** @param by decide which connections are taken, and how many a second @param events receive them */
+  constructor(
+    by: { limits: ConnectionLimits; rates: Pick<ConnectionRates, "accepted" | "refused"> },
+    events: AcceptorEvents,
+  ) {
+    this.#limits = by.limits;
+    this.#rates = by.rates;
     this.#events = events;
   }
 
@@ -98,6 +110,8 @@ export class Acceptor implements Disposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const listener of this.#listeners) listener.close();
+    this.#held[Symbol.dispose]();
+    this.#closing.resolve();
     this.#handoff[Symbol.dispose]();
   }
 
@@ -105,6 +119,8 @@ export class Acceptor implements Disposable {
     while (!this.#isClosed) {
       try {
         const connection = await listener.accept();
+        const waitMs = this.#rates.accepted(number, systemClock.monotonicMs());
+        if (waitMs > 0) await this.#pause(waitMs);
         const refusal = await this.#room(number);
         if (this.#isClosed) return connection.close();
         if (refusal === null) this.#take(connection, number);
@@ -135,6 +151,13 @@ export class Acceptor implements Disposable {
     return null;
   }
 
+  async #pause(ms: number): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const timer = setTimeout(over.resolve, ms);
+    await Promise.race([over.promise, this.#closing.promise]);
+    clearTimeout(timer);
+  }
+
   #refuse(connection: Deno.TcpConn, why: string): void {
     connection.close();
     this.#events.onWarning(`Closed a new connection: ${why}`);
@@ -147,7 +170,10 @@ export class Acceptor implements Disposable {
   }
 
   #take(connection: Deno.TcpConn, listener: number): void {
-    const admitted = this.#limits.admit(connection.remoteAddr.hostname);
+    const { hostname } = connection.remoteAddr;
+    const holdMs = this.#rates.refused(hostname, listener, systemClock.monotonicMs());
+    if (holdMs > 0) return this.#held.closeLater(connection, holdMs);
+    const admitted = this.#limits.admit(hostname);
     if (typeof admitted !== "number") {
       connection.close();
       return this.#events.onWarning(admitted.refused);

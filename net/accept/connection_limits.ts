@@ -124,6 +124,6 @@ export class ConnectionLimits {
 }
 
 /** An address as text; an IPv4 address that arrived on an IPv6 socket becomes plain IPv4. */
-function plainAddress(host: string): string {
+export function plainAddress(host: string): string {
   return host.startsWith("::ffff:") && host.includes(".") ? host.slice("::ffff:".length) : host;
 }

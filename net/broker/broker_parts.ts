@@ -13,6 +13,7 @@ import {
 } from "../../partitions/control.ts";
 import { Acceptor } from "../accept/acceptor.ts";
 import { ConnectionLimits } from "../accept/connection_limits.ts";
+import type { ConnectionRates } from "../accept/connection_rates.ts";
 import type { DescriptorBudget } from "../accept/descriptor_budget.ts";
 import { bootstrapServers } from "../accept/listening.ts";
 import { errorCode, errorName } from "../protocol/error_codes.ts";
@@ -103,8 +104,8 @@ export function connectionLimits(
 }
 
 /** Accepts connections for the shards. */
-export function acceptorOf(limits: ConnectionLimits, pool: ShardPool): Acceptor {
-  return new Acceptor(limits, {
+export function acceptorOf(limits: ConnectionLimits, rates: ConnectionRates, pool: ShardPool): Acceptor {
+  return new Acceptor({ limits, rates }, {
     onConnection: (connection) => pool.transfer(connection),
     onWarning: log.connections.warn,
   });

@@ -17,6 +17,7 @@ import {
 import { randomUuid, unsupportedReason } from "../../storage/control.ts";
 import { listenOn } from "../accept/listening.ts";
 import type { ConnectionLimits } from "../accept/connection_limits.ts";
+import { ConnectionRates } from "../accept/connection_rates.ts";
 import type { DescriptorBudget } from "../accept/descriptor_budget.ts";
 import { roomForPartitions } from "../accept/partition_slots.ts";
 import { runFailure, StartupError, startupFailure } from "../shards/broker_failures.ts";
@@ -90,7 +91,8 @@ export async function startMember(
   started.adopt(pool, (pool) => pool.stop());
   const partitionsCount = () => late.controller?.partitionsCount ?? 0;
   const limits = late.limits = connectionLimits(config, { descriptors, pool, partitionsCount });
-  const acceptor = started.use(acceptorOf(limits, pool));
+  const clientQuotas = () => late.controller?.image.clientQuotas ?? [];
+  const acceptor = started.use(acceptorOf(limits, new ConnectionRates({ config, clientQuotas }), pool));
   try {
     const ports = config.listeners.map((listener) => listenOn(acceptor, listener));
     const checked = acceptor.check(); // takes milliseconds, during which directories are opened

@@ -47,11 +47,12 @@ function fetchHandlerOf(of: ShardServices): Handler<FetchRequest, FetchResponse>
   return (request, exchange, services) => {
     const replica = claimedReplica(request);
     const isFollower = replica !== null && isProved(replica, exchange.context);
-    const plan = (isFollower ? followers : sessions).plan(request, exchange.apiVersion, services.clock.monotonicMs());
+    const cache = isFollower ? followers : sessions;
+    const plan = cache.plan(request, exchange.apiVersion, services.clock.monotonicMs());
     if (plan.kind === "refused") {
       exchange.respond({ errorCode: plan.errorCode, sessionId: 0, responses: [] });
       return;
     }
-    new FetchOperation(plan, { request, exchange, services }).start();
+    new FetchOperation(plan, { request, exchange, services, sessions: cache }).start();
   };
 }

@@ -13,6 +13,7 @@ import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topi
 import { api } from "../requests/api.ts";
 import { authorize, authorizedOperations, CLUSTER } from "../requests/authorization.ts";
 import { askControl } from "../requests/control/control_question.ts";
+import { mutationClient } from "../requests/control/mutation_client.ts";
 import { NO_LEADER } from "../requests/cluster_view.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
@@ -48,6 +49,8 @@ const TOPICS_PER_STEP = 256;
 const TOPICS_BYTES_MAX = 16 * 1024 * 1024;
 /** First version in which a topic can be asked for by its id. */
 const TOPIC_ID_VERSION = 12;
+/** Creations are refused above the client's quota by any version: Kafka's brokers then send a strict CreateTopics. */
+const CREATION_STRICT_VERSION_MIN = 0;
 /** Versions with the cluster's authorized operations. Later clients get them from DescribeCluster. */
 const CLUSTER_OPERATIONS_VERSIONS = { first: 8, last: 10 };
 
@@ -119,14 +122,18 @@ class MetadataOperation {
     const resume = { countMax: names.size, how: "resume" } as const;
     if (wanted.length === 0) return this.#respondInSteps(names, (name) => this.#topicByName(name), resume);
     askControl(
-      { name: "autoCreateTopics", args: { names: wanted } },
+      {
+        name: "autoCreateTopics",
+        args: { names: wanted, client: mutationClient(this.#exchange, CREATION_STRICT_VERSION_MIN) },
+      },
       { control: this.#services.control, exchange: this.#exchange },
       (result) => {
         const codes = new Map(isFailure(result) ? [] : result.map(({ name, errorCode: code }) => [name, code]));
         const codeOf = (name: string) => {
           const code = codes.get(name) ?? errorCode.UNKNOWN_SERVER_ERROR;
           // Every client asks again then. Not all do so for a code that Kafka does not have here.
-          return code === errorCode.KAFKA_STORAGE_ERROR ? errorCode.LEADER_NOT_AVAILABLE : code;
+          const isForLater = code === errorCode.KAFKA_STORAGE_ERROR || code === errorCode.THROTTLING_QUOTA_EXCEEDED;
+          return isForLater ? errorCode.LEADER_NOT_AVAILABLE : code;
         };
         const created = new Set(wanted);
         const describe = (name: string | null) => this.#topicByName(name, created.has(name ?? "") ? codeOf : undefined);

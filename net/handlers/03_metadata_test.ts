@@ -138,7 +138,11 @@ Deno.test("handleMetadata() delays the answer until a created topic has its lead
   const test = testServices([topicImage("a", TOPIC_ID)]);
   const exchange = handle(ask(["a", "new", "no/name", "new"], { allowAutoTopicCreation: true }), 9, test);
   assert.equal(exchange.isAnswered, false);
-  assert.deepEqual(test.calls.map(({ name, args }) => [name, args]), [["autoCreateTopics", { names: ["new"] }]]);
+  const client = { principal: "User:ANONYMOUS", clientId: "test", isStrict: true };
+  assert.deepEqual(test.calls.map(({ name, args }) => [name, args]), [["autoCreateTopics", {
+    names: ["new"],
+    client,
+  }]]);
   test.services.image.apply({ changed: [topicImage("new", OTHER_TOPIC_ID)], deletedIds: [] });
   test.calls[0]?.answer([{ name: "new", errorCode: errorCode.NONE }]);
   assert.deepEqual(exchange.answer.topics.map(({ name, errorCode: code }) => [name, code]), [
@@ -157,6 +161,11 @@ Deno.test("handleMetadata() returns the code for which a topic could not be crea
   const failed = handle(ask(["new"], { allowAutoTopicCreation: true }), 9, test);
   test.calls[1]?.answer({ failure: "the disk is full" });
   assert.equal(failed.answer.topics[0]?.errorCode, errorCode.UNKNOWN_SERVER_ERROR);
+  for (const code of [errorCode.KAFKA_STORAGE_ERROR, errorCode.THROTTLING_QUOTA_EXCEEDED]) {
+    const later = handle(ask(["new"], { allowAutoTopicCreation: true }), 9, test);
+    test.calls.pop()?.answer([{ name: "new", errorCode: code }]);
+    assert.equal(later.answer.topics[0]?.errorCode, errorCode.LEADER_NOT_AVAILABLE, "every client asks again then");
+  }
   const deleted = handle(ask(["new"], { allowAutoTopicCreation: true }), 9, test);
   test.calls[2]?.answer([{ name: "new", errorCode: errorCode.NONE }]);
   assert.equal(deleted.answer.topics[0]?.errorCode, errorCode.UNKNOWN_TOPIC_OR_PARTITION);
@@ -228,7 +237,7 @@ Deno.test("handleMetadata() looks for missing topics a few a step, and creates e
   const names = Array.from({ length: 600 }, (_, index) => `n${index}`);
   const at = { ...test, services: { ...test.services, slices } };
   const exchange = handle(ask([...names, ...names], { allowAutoTopicCreation: true }), 12, at);
-  assert.deepEqual(test.calls.map(({ args }) => args), [{ names }]);
+  assert.deepEqual(test.calls.map(({ args }) => (args as { names: string[] }).names), [names]);
   test.calls[0]?.answer(names.map((name) => ({ name, errorCode: errorCode.INVALID_REPLICATION_FACTOR })));
   assert.deepEqual(exchange.answer.topics.map(({ name }) => name), names);
   assert.deepEqual(steps, { run: 3, resume: 3 });

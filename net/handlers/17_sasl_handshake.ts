@@ -27,6 +27,7 @@ export const saslHandshakeApi = api({
   served: [0, 1],
   request: saslHandshakeRequest,
   response: saslHandshakeResponse,
+  isTimeFree: true,
   isReadOnly: true, // changes only what is known of its connection
   handle: handleSaslHandshake,
 });

@@ -32,6 +32,7 @@ export const apiVersionsApi = api({
   served: [0, 4],
   request: apiVersionsRequest,
   response: apiVersionsResponse,
+  isTimeFree: true,
   isReadOnly: true,
   handlerOf: apiVersionsHandlerOf,
   handleUnserved: refuseVersion,

@@ -2,7 +2,7 @@
  * CreateTopics, API key 19: checks who may create; the control plane creates.
  *
  * v2 · v4 -1 means the broker's default (KIP-464; accepted in all versions, as in Kafka) · v5 flexible, partitions,
- * replication factor and configs in the answer (KIP-525) · v7 topic ids. The answer is sent when every shard knows the
+ * replication factor and configs in the answer (KIP-525) · v6 THROTTLING_QUOTA_EXCEEDED (KIP-599) · v7 topic ids. The answer is sent when every shard knows the
  * topics, so that a produce right after it succeeds.
  *
  * Not done: policies (`create.topic.policy.class.name`).
@@ -10,6 +10,7 @@
 import { api } from "../requests/api.ts";
 import { authorize, CLUSTER, splitAllowed } from "../requests/authorization.ts";
 import { askControl } from "../requests/control/control_question.ts";
+import { mutationClient } from "../requests/control/mutation_client.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
@@ -33,6 +34,9 @@ export const createTopicsApi = api({
   handle: handleCreateTopics,
 });
 
+/** First version whose topics are refused above the client's quota. */
+const STRICT_VERSION_MIN = 6;
+
 /** Handles CreateTopics. */
 export function handleCreateTopics(
   request: CreateTopicsRequest,
@@ -43,16 +47,15 @@ export function handleCreateTopics(
   const isAllowed = (name: string) =>
     authorize(context, "CREATE", CLUSTER) || authorize(context, "CREATE", { type: "TOPIC", name });
   const { allowed: topics, denied } = splitAllowed(request.topics, ({ name }) => isAllowed(name));
-  askControl({ name: "createTopics", args: { request: { ...request, topics }, apiVersion } }, {
+  const client = mutationClient(exchange, STRICT_VERSION_MIN);
+  askControl({ name: "createTopics", args: { request: { ...request, topics }, apiVersion, client } }, {
     control: services.control,
     exchange,
   }, (result) => {
     const results = isFailure(result)
       ? topics.map(({ name }) => refused(name, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
       : result.topics.map((topic) => withoutHidden(topic, context));
-    const created = results.filter((topic) => topic.errorCode === errorCode.NONE);
-    const partitions = created.reduce((sum, { numPartitions = 0 }) => sum + numPartitions, 0);
-    exchange.charge("controller-mutation", partitions);
+    exchange.throttle(isFailure(result) ? 0 : result.throttleTimeMs ?? 0);
     exchange.respond({
       topics: [
         ...results,

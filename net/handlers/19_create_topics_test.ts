@@ -19,8 +19,11 @@ for (const version of servedVersions(19)) {
     const exchange = new WireExchange<CreateTopicsResponse>(19, version);
     handleCreateTopics(request, exchange, services);
     assert.equal(exchange.isAnswered, false);
-    assert.deepEqual(calls.map(({ name, args }) => [name, args]), [["createTopics", { request, apiVersion: version }]]);
+    const client = { principal: "User:ANONYMOUS", clientId: "test", isStrict: version >= 6 };
+    const args = { request, apiVersion: version, client };
+    assert.deepEqual(calls.map((call) => [call.name, call.args]), [["createTopics", args]]);
     calls[0]?.answer({
+      throttleTimeMs: 900,
       topics: [
         {
           name: "t",
@@ -40,6 +43,7 @@ for (const version of servedVersions(19)) {
     assert.deepEqual([created?.numPartitions, created?.replicationFactor], version >= 5 ? [2, 1] : [-1, -1]);
     assert.deepEqual(created?.configs, version >= 5 ? [config] : []);
     assert.deepEqual([refused?.errorCode, refused?.errorMessage], [errorCode.INVALID_PARTITIONS, "none"]);
+    assert.equal(exchange.throttledMs, 900);
   });
 }
 

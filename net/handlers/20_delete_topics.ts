@@ -1,12 +1,13 @@
 /**
  * DeleteTopics, API key 20: checks who may delete; the control plane deletes.
  *
- * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages · v6 by name or by topic
+ * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages, THROTTLING_QUOTA_EXCEEDED (KIP-599) · v6 by name or by topic
  * id (KIP-516).
  */
 import { api } from "../requests/api.ts";
 import { authorize, CLUSTER, splitAllowed } from "../requests/authorization.ts";
 import { askControl } from "../requests/control/control_question.ts";
+import { mutationClient } from "../requests/control/mutation_client.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
@@ -31,6 +32,9 @@ export const deleteTopicsApi = api({
   handle: handleDeleteTopics,
 });
 
+/** First version whose topics are refused above the client's quota. */
+const STRICT_VERSION_MIN = 5;
+
 /** One topic as a request names it. */
 interface Named {
   readonly name: string | null;
@@ -51,18 +55,18 @@ export function handleDeleteTopics(
   const named: Named[] = [...request.topicNames.map((name) => ({ name, topicId: ZERO_UUID })), ...request.topics];
   const { allowed, denied } = splitAllowed(named, isAllowed);
   const refused = denied.map((topic) => refuse(topic, context));
-  const partitions = new Map(allowed.map((topic) => [nameOf(topic, services), countOf(topic, services)]));
   const asked: DeleteTopicsRequest = { ...request, topicNames: [], topics: allowed };
   askControl(
-    { name: "deleteTopics", args: { request: asked, apiVersion } },
+    {
+      name: "deleteTopics",
+      args: { request: asked, apiVersion, client: mutationClient(exchange, STRICT_VERSION_MIN) },
+    },
     { control: services.control, exchange },
     (result) => {
       const responses = isFailure(result)
         ? allowed.map(({ name, topicId }) => failed({ name, topicId }, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
         : result.responses;
-      const deleted = responses.filter((topic) => topic.errorCode === errorCode.NONE);
-      const count = deleted.reduce((sum, { name }) => sum + (partitions.get(name) ?? 0), 0);
-      exchange.charge("controller-mutation", count);
+      exchange.throttle(isFailure(result) ? 0 : result.throttleTimeMs ?? 0);
       exchange.respond({ responses: [...responses, ...refused] });
     },
   );
@@ -81,13 +85,4 @@ function refuse({ name, topicId }: Named, context: ConnectionContext): Deletable
 
 function failed({ name, topicId }: Named, code: number, message: string): DeletableTopicResult {
   return { name, topicId, errorCode: code, errorMessage: message };
-}
-
-function nameOf({ name, topicId }: Named, { image }: ShardServices): string | null {
-  return name ?? image.topicById(topicId)?.name ?? null;
-}
-
-function countOf({ name, topicId }: Named, { image }: ShardServices): number {
-  const topic = name === null ? image.topicById(topicId) : image.topic(name);
-  return topic?.partitions.length ?? 0;
 }

@@ -18,6 +18,7 @@ for (const version of servedVersions(20)) {
     handleDeleteTopics(requestOf(version), exchange, services);
     const args = calls[0]?.args as { request: DeleteTopicsRequest; apiVersion: number };
     assert.equal(args.apiVersion, version);
+    assert.equal((calls[0]?.args as { client: { isStrict: boolean } }).client.isStrict, version >= 5);
     const second = version >= 6 ? { name: null, topicId: TOPIC_ID } : { name: "b", topicId: ZERO_UUID };
     assert.deepEqual(args.request.topics, [{ name: "a", topicId: ZERO_UUID }, second]);
     assert.deepEqual(args.request.topicNames, []);

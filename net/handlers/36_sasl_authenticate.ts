@@ -26,6 +26,7 @@ export const saslAuthenticateApi = api({
   served: [0, 2],
   request: saslAuthenticateRequest,
   response: saslAuthenticateResponse,
+  isTimeFree: true,
   isReadOnly: true, // changes only what is known of its connection
   handle: handleSaslAuthenticate,
 });

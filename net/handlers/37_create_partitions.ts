@@ -7,6 +7,7 @@
 import { api } from "../requests/api.ts";
 import { authorize, splitAllowed } from "../requests/authorization.ts";
 import { askControl } from "../requests/control/control_question.ts";
+import { mutationClient } from "../requests/control/mutation_client.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import {
@@ -29,11 +30,14 @@ export const createPartitionsApi = api({
   handle: handleCreatePartitions,
 });
 
+/** First version whose topics are refused above the client's quota. */
+const STRICT_VERSION_MIN = 3;
+
 /** Handles CreatePartitions. */
 export function handleCreatePartitions(
   request: CreatePartitionsRequest,
   exchange: Exchange<CreatePartitionsResponse>,
-  { control, image }: ShardServices,
+  { control }: ShardServices,
 ): void {
   const { context } = exchange;
   const { allowed: topics, denied } = splitAllowed(
@@ -41,18 +45,20 @@ export function handleCreatePartitions(
     ({ name }) => authorize(context, "ALTER", { type: "TOPIC", name }),
   );
   const deniedNames = new Set(denied.map(({ name }) => name));
-  const counts = new Map(topics.map(({ name }) => [name, image.topic(name)?.partitions.length ?? 0]));
   askControl(
-    { name: "createPartitions", args: { request: { ...request, topics } } },
+    {
+      name: "createPartitions",
+      args: { request: { ...request, topics }, client: mutationClient(exchange, STRICT_VERSION_MIN) },
+    },
     { control, exchange },
     (result) => {
       const results = isFailure(result)
-        ? [...counts.keys()].map((name) => refused(name, errorCode.UNKNOWN_SERVER_ERROR, result.failure))
+        ? Array.from(
+          new Set(topics.map(({ name }) => name)),
+          (name) => refused(name, errorCode.UNKNOWN_SERVER_ERROR, result.failure),
+        )
         : result.results;
-      const wanted = new Map(topics.map(({ name, count }) => [name, count]));
-      const created = results.filter((topic) => topic.errorCode === errorCode.NONE);
-      const added = created.reduce((sum, { name }) => sum + (wanted.get(name) ?? 0) - (counts.get(name) ?? 0), 0);
-      exchange.charge("controller-mutation", added);
+      exchange.throttle(isFailure(result) ? 0 : result.throttleTimeMs ?? 0);
       exchange.respond({
         results: [
           ...results,

@@ -15,13 +15,15 @@ for (const version of servedVersions(37)) {
     const { services, calls } = testServices();
     const exchange = new WireExchange<CreatePartitionsResponse>(37, version);
     handleCreatePartitions(request, exchange, services);
-    assert.deepEqual(calls.map(({ name, args }) => [name, args]), [["createPartitions", { request }]]);
+    const client = { principal: "User:ANONYMOUS", clientId: "test", isStrict: version >= 3 };
+    assert.deepEqual(calls.map(({ name, args }) => [name, args]), [["createPartitions", { request, client }]]);
     const results = [
       { name: "t", errorCode: errorCode.NONE, errorMessage: null },
       { name: "u", errorCode: errorCode.INVALID_PARTITIONS, errorMessage: "no" },
     ];
-    calls[0]?.answer({ results });
+    calls[0]?.answer({ results, throttleTimeMs: 900 });
     assert.deepEqual(exchange.answer.results, results);
+    assert.equal(exchange.throttledMs, 900);
   });
 }
 

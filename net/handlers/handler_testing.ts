@@ -174,7 +174,12 @@ export class WireExchange<Response> implements Exchange<Response> {
     assert.fail(`closed: ${reason}`);
   }
 
-  charge(): void {}
+  /** The longest pause that the handler asked for. */
+  throttledMs = 0;
+
+  throttle(pauseMs: number): void {
+    this.throttledMs = Math.max(this.throttledMs, pauseMs);
+  }
 
   beginSlices(): () => void {
     return () => {};

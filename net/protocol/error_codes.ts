@@ -100,7 +100,7 @@ const errors = {
   GROUP_SUBSCRIBED_TO_TOPIC: [86, "Offsets of a topic cannot be deleted while the group is subscribed to it."],
   INVALID_RECORD: [87, "A record failed the validation of the broker."],
   UNSTABLE_OFFSET_COMMIT: [88, "Offsets of an open transaction are pending."],
-  THROTTLING_QUOTA_EXCEEDED: [89, "The quota is exceeded."],
+  THROTTLING_QUOTA_EXCEEDED: [89, "The throttling quota has been exceeded."],
   PRODUCER_FENCED: [90, "A newer producer uses the same transactional id."],
   RESOURCE_NOT_FOUND: [91, "The resource does not exist."],
   DUPLICATE_RESOURCE: [92, "The request names the same resource twice."],

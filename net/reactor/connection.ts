@@ -2,7 +2,8 @@
  * One client connection on its shard: received bytes become whole requests (framing.ts), and answers are sent in order. Runs on
  * shards; the shard calls it on readiness and once at the end of each turn.
  *
- * It stops reading while its pipeline is full, while it waits for memory, and when it is to be transferred to another shard.
+ * It stops reading while its pipeline is full, while it waits for memory, when it is to be transferred to another shard, and while it is
+ * muted, because its client has to pause (KIP-219). What had arrived then waits, and answers are sent.
  *
  * A client that shuts down its writing side is closed at once, as by Kafka: the requests that arrived before are carried out, and
  * answers that are not ready yet are dropped. The same holds for a connection that was reset. This also happens when a client
@@ -18,6 +19,7 @@ import type { RequestTimes, TimedRequest } from "../requests/times/request_times
 import { Pipeline } from "../requests/pipeline.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { MaybeIdle } from "./idle_connections.ts";
+import type { MuteEnd } from "./mute_end.ts";
 import type { RecordsPayload, Writer } from "../protocol/writer.ts";
 import { isPipelineFull } from "./pipeline_limits.ts";
 import type { DescriptorUser, Registration } from "./reactor.ts";
@@ -64,6 +66,8 @@ export interface ConnectionShard extends SenderTools, FramingTools {
   markActive(connection: Connection): void;
   /** The client has disconnected. What had arrived is still handled, for a limited time. @param reason why the connection closes */
   onPeerGone(connection: Connection, reason: string): void;
+  /** The connection is muted: `onMuteEnded()` is called after this time. */
+  onMuted(connection: Connection, pauseMs: number): void;
 }
 
 /** A connection. */
@@ -81,6 +85,8 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   wasWritable = false;
   /** Owned by the shard: the deadline of a connection whose client has disconnected. */
   closeDeadline: DelayedOperation | null = null;
+  /** Owned by the shard: when it is no longer muted. */
+  muteEnd: MuteEnd | null = null;
   /** Owned by the shard: index of the listener that accepted it. */
   listener = 0;
   /** Owned by the shard: number by which the main isolate counts it. */
@@ -97,6 +103,8 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   #isPaused = false;
   /** It has handled its share and waits for `onTurn()`. */
   #isYielding = false;
+  /** Its client has to pause. */
+  #isMuted = false;
   #goneReason: string | null = null;
   /** It has stopped reading because it is to be transferred. */
   #isLeaving = false;
@@ -163,6 +171,8 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   onPeerGone(reason: string): void {
     this.#goneReason ??= reason;
     this.sender.discard();
+    // It cannot send more than it has. What it sent is carried out and charged, as that of other clients that are gone.
+    this.#isMuted = false;
     if (this.#isPaused) return this.resumeReading();
     this.onReadable();
     if (!this.#isPaused && this.closeReason === null) this.#shard.setReading(this, true);
@@ -171,7 +181,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   /** There may be room in the pipeline again. Handles what had already arrived, then continues to read. */
   resumeReading(): void {
     if (this.#isLeaving && !this.#isToTransfer) this.#cancelTransfer();
-    if (!this.#isPaused || this.#isYielding || this.closeReason !== null) return;
+    if (!this.#isPaused || this.#isMuted || this.#isYielding || this.closeReason !== null) return;
     if (isPipelineFull(this.pipeline, this.sender) || this.#shard.memory.isBlocked(this)) return;
     this.#isPaused = false;
     this.#framing.handleKept();
@@ -182,6 +192,19 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   onTurn(): void {
     this.#isYielding = false;
     this.resumeReading();
+  }
+
+  mute(pauseMs: number): void {
+    if (this.#goneReason !== null || this.closeReason !== null) return;
+    this.#isMuted = true;
+    this.#pause();
+    this.#shard.onMuted(this, pauseMs);
+  }
+
+  /** Its client has paused for long enough. */
+  onMuteEnded(): void {
+    this.#isMuted = false;
+    this.#shard.markDirty(this);
   }
 
   onMemory(block: number): void {
@@ -196,8 +219,8 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   }
 
   get #isToTransfer(): boolean {
-    // What it remembers of refused batches is not transferred with it.
-    const isTied = this.#goneReason !== null || this.context.refusedBatches?.isEmpty === false;
+    // What it remembers of refused batches, and for how long it is muted, is not transferred with it.
+    const isTied = this.#goneReason !== null || this.#isMuted || this.context.refusedBatches?.isEmpty === false;
     return this.affinity.destination !== -1 && !isTied;
   }
 
@@ -232,7 +255,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   onFrame(start: number, length: number, handledCount: number): boolean {
     const { pipeline } = this;
     const apiKey = length < 2 ? -1 : this.#shard.arena.memory.view.getInt16(start);
-    if (isPipelineFull(pipeline, this.sender) || pipeline.holdsBack(apiKey)) {
+    if (this.#isMuted || isPipelineFull(pipeline, this.sender) || pipeline.holdsBack(apiKey)) {
       this.#pause();
       return false;
     }

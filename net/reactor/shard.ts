@@ -32,6 +32,7 @@ import { Writer } from "../protocol/writer.ts";
 import { type DescriptorUser, Reactor } from "./reactor.ts";
 import type { LogLevel } from "../../partitions/config/log_lines.ts";
 import type { RequestMemory } from "./request_memory.ts";
+import type { Quotas } from "../requests/quotas/quotas.ts";
 import type { Router } from "../requests/router.ts";
 import { AnswerMemory, mostUnsent } from "./answer_memory.ts";
 import type { SendCounts } from "./sender.ts";
@@ -88,6 +89,8 @@ export interface ShardParts {
   /** `connections.max.idle.ms` */
   readonly connectionsMaxIdleMs: number;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
+  /** Quotas of clients. */
+  readonly quotas: Quotas;
   /** The arena of each shard. */
   readonly arenas: readonly NativeMemory[];
   /** Names of the listeners, by the number in a transfer. */
@@ -220,6 +223,10 @@ export class Shard implements ConnectionShard {
 
   onPeerGone(connection: Connection, reason: string): void {
     this.#connections.setCloseDeadline(connection, reason);
+  }
+
+  onMuted(connection: Connection, pauseMs: number): void {
+    this.#connections.setMuteEnd(connection, pauseMs);
   }
 
   closeMostUnsent(): boolean {

@@ -40,6 +40,8 @@ import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } f
 import { GonePeer } from "./gone_peer.ts";
 import { UNCOUNTED } from "../accept/connection_limits.ts";
 import { IDLE } from "./idle_connections.ts";
+import type { Quotas } from "../requests/quotas/quotas.ts";
+import { MuteEnd } from "./mute_end.ts";
 import type { Reactor } from "./reactor.ts";
 import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
@@ -68,6 +70,8 @@ export interface ShardConnectionsParts {
   /** A connection of another broker's has ended. @param broker its node id */
   readonly onBrokerClosed: (broker: number) => void;
   readonly socketBuffers: { readonly send: number; readonly receive: number };
+  /** Quotas of clients. */
+  readonly quotas: Quotas;
   /** Names of the listeners, by the number in a transfer. */
   readonly listenerNames: readonly string[];
 }
@@ -182,6 +186,18 @@ export class ShardConnections {
     purgatory.schedule(connection.closeDeadline);
   }
 
+  /** Sets when a muted connection is served again, unless that is later already. */
+  setMuteEnd(connection: Connection, pauseMs: number): void {
+    const { purgatory, clock } = this.#parts;
+    const deadlineMs = clock.monotonicMs() + pauseMs;
+    if (connection.muteEnd !== null) {
+      if (connection.muteEnd.deadlineMs >= deadlineMs) return;
+      purgatory.cancel(connection.muteEnd);
+    }
+    connection.muteEnd = new MuteEnd(connection, deadlineMs);
+    purgatory.schedule(connection.muteEnd);
+  }
+
   /** Closes a connection, and reports the reason to the operator unless it is ordinary. */
   close(connection: Connection): void {
     if (!this.has(connection)) return;
@@ -228,11 +244,12 @@ export class ShardConnections {
   }
 
   #contextOf(sender: number, { context }: ConnectionTransfer, ends: ConnectionEnds): ConnectionContext {
-    if (context === undefined) return newContext(ends);
+    const { quotas } = this.#parts;
+    if (context === undefined) return newContext(ends, quotas);
     const { bytes } = this.#parts.arenas[sender] as NativeMemory;
     const reader = new Reader(bytes);
     reader.reset(bytes, context.block, context.block + context.length);
-    return decodeContext(reader, ends);
+    return decodeContext(reader, ends, quotas);
   }
 
   #connectionOf(sender: number, transfer: ConnectionTransfer, local: { host: string; port: number }): Connection {
@@ -260,6 +277,7 @@ export class ShardConnections {
   #removeConnection(connection: Connection): void {
     if (connection.registration !== null) this.#reactor.unregister(connection.registration);
     if (connection.closeDeadline !== null) this.#parts.purgatory.cancel(connection.closeDeadline);
+    if (connection.muteEnd !== null) this.#parts.purgatory.cancel(connection.muteEnd);
     this.#connections.delete(connection);
     connection.dispose();
   }

@@ -7,6 +7,7 @@ import { sendConnection } from "../shards/connection_transfer.ts";
 import type { Connection } from "./connection.ts";
 import { noCoordinators } from "../../partitions/coordinators/runtime/shard_coordinators_testing.ts";
 import type { CoordinatorTurns } from "../../partitions/coordinators/runtime/shard_coordinators.ts";
+import { noQuotas } from "../requests/quotas/quotas.ts";
 import { RequestMemory } from "./request_memory.ts";
 import type { Router } from "../requests/router.ts";
 import { Shard } from "./shard.ts";
@@ -63,6 +64,7 @@ export class ShardFixture implements Disposable {
       requestBytesMax: 100 * MIB,
       connectionsMaxIdleMs: Infinity,
       socketBuffers: { send: -1, receive: -1 },
+      quotas: noQuotas,
       listenerNames: ["PLAINTEXT"],
     });
     const router = {

@@ -162,6 +162,13 @@ export class FakeShard implements ConnectionShard {
 
   onPeerGone(): void {}
 
+  /** How long the connection was muted, each time. */
+  readonly mutedMs: number[] = [];
+
+  onMuted(_connection: Connection, pauseMs: number): void {
+    this.mutedMs.push(pauseMs);
+  }
+
   setReading(_connection: Connection, reading: boolean): void {
     this.isReading = reading;
   }

@@ -9,7 +9,7 @@ import type { Message } from "../protocol/schema.ts";
 import type { Permission } from "./authorization.ts";
 import type { RequestExchange } from "./exchange.ts";
 import type { ShardServices } from "./handler.ts";
-import type { QuotaKind } from "./quotas.ts";
+import type { QuotaKind } from "./quotas/quotas.ts";
 
 /** Handles a request of an API on a shard. */
 export type Handler<Request, Response> = (
@@ -27,8 +27,10 @@ export interface ServedApi extends Api {
   readonly handlerOf: (services: ShardServices) => AnyHandler;
   /** Permission that the request needs as a whole; absent when the handler checks what the request names. */
   readonly needs?: Permission<never, unknown>;
-  /** Quota that counts the bytes of its requests, in addition to the quota of requests. */
+  /** Quota that is charged with the bytes of its requests, in addition to the quota of time. */
   readonly bytesQuota?: QuotaKind;
+  /** Whether its requests are exempt from the quota of time. */
+  readonly isTimeFree: boolean;
   /** Answers a version that is not served; absent when such a request closes its connection. */
   readonly handleUnserved?: (exchange: RequestExchange) => void;
 }
@@ -49,6 +51,8 @@ export type ApiRow<Request, Response> =
     readonly isReadOnly?: boolean;
     readonly needs?: Permission<Request, Response>;
     readonly bytesQuota?: QuotaKind;
+    /** Defaults to false. */
+    readonly isTimeFree?: boolean;
     readonly handleUnserved?: (exchange: RequestExchange) => void;
   }
   & ({ readonly handle: Handler<Request, Response> } | {
@@ -70,6 +74,7 @@ export function api<Request, Response>(row: ApiRow<Request, Response>): ServedAp
     handlerOf: "handle" in row ? () => row.handle as AnyHandler : row.handlerOf as ServedApi["handlerOf"],
     needs: row.needs,
     bytesQuota: row.bytesQuota,
+    isTimeFree: row.isTimeFree ?? false,
     handleUnserved: row.handleUnserved,
   };
 }

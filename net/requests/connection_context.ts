@@ -9,7 +9,7 @@ import type { Writer } from "../protocol/writer.ts";
 import type { SaslExchange } from "./authentication/authentication.ts";
 import { allowsAll, type Authorizer } from "./authorizer.ts";
 import type { RefusedBatches } from "./produce/refused_batches.ts";
-import { noQuotas, type Quotas } from "./quotas.ts";
+import { type ChargedClient, noQuotas, type Quotas } from "./quotas/quotas.ts";
 
 /** Kafka's principal of clients that have not authenticated. */
 export const ANONYMOUS = "User:ANONYMOUS";
@@ -29,12 +29,12 @@ export interface ConnectionEnds {
 }
 
 /** A connection as handlers see it. */
-export interface ConnectionContext extends ConnectionEnds {
+export interface ConnectionContext extends ConnectionEnds, ChargedClient {
   /** Authenticated principal; `ANONYMOUS` for a client that has not authenticated. */
   principal: string;
   /** Decides what the principal may do. */
   readonly authorizer: Authorizer;
-  /** How much it may use. */
+  /** How much clients may use. */
   readonly quotas: Quotas;
   /** Node id of the broker of this cluster that the client has proved to be; null for any other client. */
   brokerId: number | null;
@@ -59,9 +59,9 @@ export function encodeContext(writer: Writer, { principal, brokerId, clientSoftw
 }
 
 /** Decodes the context of a connection that another shard has transferred. @param reader stands at the bytes of `encodeContext()` */
-export function decodeContext(reader: Reader, ends: ConnectionEnds): ConnectionContext {
+export function decodeContext(reader: Reader, ends: ConnectionEnds, quotas: Quotas): ConnectionContext {
   const context = {
-    ...newContext(ends),
+    ...newContext(ends, quotas),
     principal: reader.string(),
     brokerId: brokerOf(reader.int32()),
     clientSoftware: reader.string(),
@@ -70,13 +70,14 @@ export function decodeContext(reader: Reader, ends: ConnectionEnds): ConnectionC
   return context;
 }
 
-/** The context of a new connection: the client is anonymous, everything is allowed, and nothing is counted. */
-export function newContext(ends: ConnectionEnds): ConnectionContext {
+/** The context of a new connection: the client is anonymous, and everything is allowed. @param quotas of the shard */
+export function newContext(ends: ConnectionEnds, quotas: Quotas = noQuotas): ConnectionContext {
   return {
     ...ends,
     principal: ANONYMOUS,
     authorizer: allowsAll,
-    quotas: noQuotas,
+    quotas,
+    clientRates: null,
     brokerId: null,
     sasl: null,
     clientId: "",

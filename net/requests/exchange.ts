@@ -16,8 +16,8 @@ import { encodeResponseHeader, type RequestHeader } from "../protocol/headers.ts
 import { placeOf } from "../protocol/wire_types.ts";
 import type { RecordsPayload, Writer } from "../protocol/writer.ts";
 import { beginFrame, completeFrame, releaseHoles } from "./answer_frame.ts";
-import type { QuotaKind } from "./quotas.ts";
 import type { RequestTimes, TimedRequest } from "./times/request_times.ts";
+import type { QuotaKind } from "./quotas/quotas.ts";
 import { isLargeWeight, type RequestWeights } from "./request_weights.ts";
 
 /** API key of Fetch. */
@@ -28,6 +28,8 @@ interface KeptResponse {
   readonly bytes: Uint8Array;
   readonly holes: readonly { at: number; payload: RecordsPayload }[];
 }
+
+const NOT_MEASURED = -1;
 
 /** What a pipeline needs of its connection. */
 export interface PipelineOwner {
@@ -54,6 +56,8 @@ export interface PipelineOwner {
   onAnswer(request: TimedRequest): void;
   /** A handler threw. */
   onHandlerFailure(): void;
+  /** Handles no further request of the client for this long. */
+  mute(pauseMs: number): void;
   /** Closes the connection. */
   close(reason: string): void;
 }
@@ -85,6 +89,10 @@ export class RequestExchange<Response = unknown> implements Exchange<Response>, 
   readonly #block: number;
   /** How long the client has to pause, in ms. */
   #throttleTimeMs = 0;
+  /** When its time began to be measured, in microseconds; NOT_MEASURED while it is not. */
+  #beganUs = NOT_MEASURED;
+  /** The time that its handling took, if it has ended. */
+  #handledUs = NOT_MEASURED;
   #state: "waiting" | "kept" | "done" = "waiting";
   #kept: KeptResponse | null = null;
   #drop: (() => void) | null = null;
@@ -203,10 +211,43 @@ export class RequestExchange<Response = unknown> implements Exchange<Response>, 
   }
 
   charge(kind: QuotaKind, amount: number): void {
-    this.#throttleTimeMs = Math.max(this.#throttleTimeMs, this.context.quotas.charge(kind, amount));
+    this.throttle(this.context.quotas.charge(this.context, kind, amount));
+  }
+
+  throttle(pauseMs: number): void {
+    if (pauseMs <= this.#throttleTimeMs) return;
+    this.#throttleTimeMs = pauseMs;
+    this.#pipeline.owner.mute(pauseMs);
+  }
+
+  chargeFetch(bytes: number): boolean {
+    this.#chargeTime();
+    if (this.#throttleTimeMs > 0) return false;
+    const pauseMs = this.context.quotas.tryCharge(this.context, "fetch", bytes);
+    this.throttle(pauseMs);
+    return pauseMs === 0;
+  }
+
+  /** Charges the time that the shard's thread works on it until it is answered or waits. @param beganUs when that began */
+  measure(beganUs: number): void {
+    this.#beganUs = beganUs;
+  }
+
+  /** Its handling has ended. It may wait for its answer from here on, which takes no time of the thread. */
+  endMeasuring(): void {
+    if (this.#beganUs !== NOT_MEASURED) this.#handledUs = this.context.quotas.nowUs() - this.#beganUs;
+  }
+
+  /** As in Kafka, an answer is charged with the time until it or, if it came later, until the end of the handling. */
+  #chargeTime(): void {
+    if (this.#beganUs === NOT_MEASURED) return;
+    const tookUs = this.#handledUs === NOT_MEASURED ? this.context.quotas.nowUs() - this.#beganUs : this.#handledUs;
+    this.#beganUs = NOT_MEASURED;
+    this.charge("request", tookUs);
   }
 
   respond(response: Response): void {
+    this.#chargeTime();
     const throttleTimeMs = this.#throttleTimeMs;
     const answer = throttleTimeMs === 0 ? response : { ...response, throttleTimeMs };
     this.respondWith(

@@ -29,6 +29,7 @@ class FakeConnection implements PipelineOwner {
     this.endedCount++;
   }
   onHandlerFailure(): void {}
+  mute(): void {}
   close(reason: string): void {
     this.closed.push(reason);
   }

@@ -14,7 +14,6 @@ import type { Authentication } from "./authentication/authentication.ts";
 import type { ClusterView } from "./cluster_view.ts";
 import type { Api } from "../protocol/api.ts";
 import type { ConnectionContext } from "./connection_context.ts";
-import type { QuotaKind } from "./quotas.ts";
 import type { SlicedRequest, SliceRunner } from "./slices.ts";
 import type { TopicWaits } from "./produce/topic_waits.ts";
 import type { FetchSessions } from "./fetch/fetch_sessions.ts";
@@ -24,8 +23,8 @@ import type { NewLeaderships } from "./replication/new_leaderships.ts";
 export interface Exchange<Response> extends SlicedRequest {
   readonly apiVersion: number;
   readonly context: ConnectionContext;
-  /** Counts what the request used beyond what the router counts. The answer says how long the client has to pause for it. */
-  charge(kind: QuotaKind, amount: number): void;
+  /** Lets the client pause: the answer says so, and no further request of it is handled for that time. */
+  throttle(pauseMs: number): void;
   /** Answers; the throttle time is added. Responses are sent in request order, whatever the order of these calls. */
   respond(response: Response): void;
   /** Ends a request that has no answer (acks=0). */

@@ -13,6 +13,7 @@ import { ShardCounters } from "../../partitions/shared/counters/shard_counters.t
 import type { ReplicationParts } from "../../partitions/owned/led_replicas.ts";
 import type { CrashingFileSystem } from "../../tests/crashing_file_system.ts";
 import { Affinity } from "../reactor/affinity.ts";
+import type { ConnectionContext } from "./connection_context.ts";
 import type { PipelineOwner, RequestExchange } from "./exchange.ts";
 import { Pipeline } from "./pipeline.ts";
 import { ClusterView } from "./cluster_view.ts";
@@ -169,7 +170,7 @@ interface Sent {
 
 /** A connection of a shard, without a socket. */
 export class TestClient implements PipelineOwner {
-  readonly context = testContext();
+  readonly context: ConnectionContext;
   readonly affinity = new Affinity(0, 0);
   readonly writer = new Writer();
   readonly pipeline: Pipeline;
@@ -184,9 +185,10 @@ export class TestClient implements PipelineOwner {
   readonly #shard: TestShard;
   #nextId = 0;
 
-  /** @param shard that it is connected to */
-  constructor(shard: TestShard) {
+  /** @param shard that it is connected to @param changes of its context */
+  constructor(shard: TestShard, changes: Partial<ConnectionContext> = {}) {
     this.#shard = shard;
+    this.context = { ...testContext(), ...changes };
     this.pipeline = new Pipeline(this);
   }
 
@@ -235,6 +237,13 @@ export class TestClient implements PipelineOwner {
   }
 
   onEnded(): void {}
+
+  /** How long its further requests have to wait. */
+  readonly mutedMs: number[] = [];
+
+  mute(pauseMs: number): void {
+    this.mutedMs.push(pauseMs);
+  }
 
   onHandlerFailure(): void {}
   close(reason: string): void {

@@ -66,6 +66,9 @@ export class Router {
     { header, length }: { header: RequestHeader; length: number },
   ): number {
     const reader = this.#reader;
+    const { quotas } = connection.context;
+    const isMeasured = quotas.measuresTime && !api.isTimeFree;
+    const beganUs = isMeasured ? quotas.nowUs() : 0;
     const room = connection.pipeline.totals.weights.elementsRoom;
     reader.limitElements(Math.min(api.elementsMax, room));
     const request = api.request.decode(reader, header.apiVersion);
@@ -73,7 +76,7 @@ export class Router {
     if (reader.failure !== null) return refuse(connection, `malformed ${api.name} request: ${reader.failure}`);
     const exchange = connection.pipeline.push(header, api);
     connection.pipeline.weigh(exchange, weightOf(reader.elementsCount));
-    exchange.charge("request", 1);
+    if (isMeasured) exchange.measure(beganUs);
     if (api.bytesQuota !== undefined) exchange.charge(api.bytesQuota, length);
     try {
       const { needs } = api;
@@ -84,6 +87,7 @@ export class Router {
       exchange.fail(error);
     }
     exchange.handled();
+    if (isMeasured) exchange.endMeasuring();
     return 0;
   }
 }

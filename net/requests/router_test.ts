@@ -9,6 +9,7 @@ import type { PipelineOwner, RequestExchange } from "./exchange.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { ConnectionContext } from "./connection_context.ts";
 import type { ServedApi } from "./api.ts";
+import type { ChargedClient, QuotaKind, Quotas } from "./quotas/quotas.ts";
 import type { ShardServices } from "./handler.ts";
 import { metadataApi } from "../handlers/03_metadata.ts";
 import { heartbeatApi } from "../handlers/12_heartbeat.ts";
@@ -39,6 +40,7 @@ class Fixture {
   readonly fallbacks: RequestExchange[] = [];
   readonly closed: string[] = [];
   failuresCount = 0;
+  readonly mutedMs: number[] = [];
   sentCount = 0;
   /** What the handler does besides recording the request. */
   onRequest = () => {};
@@ -61,6 +63,7 @@ class Fixture {
         this.sent = bytes.slice(0, end);
       },
       onHandlerFailure: () => void this.failuresCount++,
+      mute: (pauseMs) => void this.mutedMs.push(pauseMs),
       close: (reason) => void this.closed.push(reason),
       currentBlock: 0,
       arrivedUs: 0,
@@ -199,20 +202,70 @@ Deno.test("Router.route() refuses by the API's row, without calling the handler,
   assert.deepEqual([fixture.handled.length, fixture.sentCount], [1, 1]);
 });
 
-Deno.test("Router.route() charges each request, and its bytes when the row says so; the answer carries the longest pause", () => {
+/** Quotas that note what they are asked, with a clock that moves by 10 µs when it is read. */
+function notedQuotas(pauseMs: Record<QuotaKind, number>): { quotas: Quotas; charged: unknown[] } {
   const charged: unknown[] = [];
-  const charge = (kind: string, amount: number) => {
-    charged.push([kind, amount]);
-    return kind === "fetch" ? 700 : 30;
+  let nowUs = 0;
+  const charge = ({ clientId }: ChargedClient, kind: QuotaKind, amount: number) => {
+    charged.push([clientId, kind, amount]);
+    return pauseMs[kind];
   };
-  const fixture = new Fixture({ quotas: { charge } });
-  const frame = frameOf(heartbeatRequest, { apiVersion: 4, correlationId: 7 }, heartbeat);
+  const quotas = {
+    charge,
+    tryCharge: charge,
+    fetchBytesMax: () => Infinity,
+    isEmpty: false,
+    measuresTime: true,
+    nowUs: () => nowUs += 10,
+  };
+  return { quotas, charged };
+}
+
+Deno.test("Router.route() charges a request's bytes when the row says so, and its time when it is answered; the answer has the longest pause", () => {
+  const { quotas, charged } = notedQuotas({ produce: 30, fetch: 0, request: 700 });
+  const fixture = new Fixture({ quotas });
+  const frame = frameOf(heartbeatRequest, { apiVersion: 4, correlationId: 7, clientId: "me" }, heartbeat);
   fixture.route(frame);
-  assert.deepEqual(charged, [["request", 1], ["produce", frame.length - 4]]);
+  assert.deepEqual([charged, fixture.mutedMs], [[["me", "produce", frame.length - 4]], [30]]);
   const [{ exchange }] = fixture.handled as [(typeof fixture.handled)[number]];
-  exchange.charge("fetch", 5);
+  quotas.nowUs(); // time in which it waits for its answer
+  exchange.throttle(5);
   exchange.respond({ errorCode: 0 });
+  assert.deepEqual([charged.slice(1), fixture.mutedMs], [[["me", "request", 10]], [30, 700]]);
   assert.equal(heartbeatResponse.decode(new Reader(fixture.sent.subarray(9)), 4).throttleTimeMs, 700);
+});
+
+Deno.test("Router.route() charges the time of a request that is answered at once until its answer, and no time of an exempt API", () => {
+  const { quotas, charged } = notedQuotas({ produce: 0, fetch: 0, request: 0 });
+  const fixture = new Fixture({ quotas });
+  fixture.onRequest = () => {
+    quotas.nowUs();
+    fixture.handled.at(-1)?.exchange.respond({ brokers: [], topics: [] });
+  };
+  fixture.route(metadataFrame(9));
+  assert.deepEqual(charged, [["me", "request", 20]]);
+  fixture.onRequest = () => {};
+  const value = { clientSoftwareName: "x", clientSoftwareVersion: "1" };
+  fixture.route(frameOf(apiVersionsRequest, { apiVersion: 3, correlationId: 7 }, value));
+  fixture.handled.at(-1)?.exchange.respond({ errorCode: 0, apiKeys: [] });
+  assert.equal(charged.length, 1);
+  assert.deepEqual(fixture.mutedMs, []);
+});
+
+Deno.test("RequestExchange.chargeFetch() refuses the answer that has to wait, and charges nothing that its time makes wait", () => {
+  for (
+    const [pauseMs, allowed, kinds] of [
+      [{ produce: 0, fetch: 0, request: 0 }, true, ["request", "fetch"]],
+      [{ produce: 0, fetch: 9, request: 0 }, false, ["request", "fetch"]],
+      [{ produce: 0, fetch: 9, request: 4 }, false, ["request"]],
+    ] as const
+  ) {
+    const { quotas, charged } = notedQuotas(pauseMs);
+    const fixture = new Fixture({ quotas });
+    fixture.route(metadataFrame(9));
+    assert.equal(fixture.handled[0]?.exchange.chargeFetch(100), allowed);
+    assert.deepEqual(charged.map((each) => (each as string[])[1]), kinds);
+  }
 });
 
 Deno.test("Router.route() closes on more elements than an API allows before decoding them, and weighs decoded ones until they end", () => {

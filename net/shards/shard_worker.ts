@@ -30,6 +30,7 @@ import { AuthenticationOnDemand } from "../requests/authentication/authenticatio
 import { ClusterView } from "../requests/cluster_view.ts";
 import { ControlLink } from "../requests/control/control_link.ts";
 import type { ShardServices } from "../requests/handler.ts";
+import { clientQuotas } from "../requests/quotas/client_quotas.ts";
 import { apis } from "../handlers/mod.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "../reactor/request_memory.ts";
 import { Router } from "../requests/router.ts";
@@ -110,11 +111,7 @@ class ShardHost {
       arenas,
     });
     this.#shard = new Shard({
-      shard,
-      clock: systemClock,
-      fs: linuxFileSystem,
-      arena,
-      arenas,
+      ...{ shard, clock: systemClock, fs: linuxFileSystem, arena, arenas },
       memory: new RequestMemory(arena, { budgetBytes, requestBytesMax }),
       inbox: inbox(state, shard),
       outboxes: ways,
@@ -132,6 +129,7 @@ class ShardHost {
       load: (range, done) => this.#jobs.load(range, done),
       requestBytesMax,
       connectionsMaxIdleMs: config.connectionsMaxIdleMs,
+      quotas: clientQuotas(start, this.#image),
       socketBuffers: { send: config.socketSendBufferBytes, receive: config.socketReceiveBufferBytes },
       listenerNames: start.listenerNames,
     });

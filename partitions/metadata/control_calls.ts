@@ -18,6 +18,7 @@ import type { Heartbeat } from "../cluster/controller_state.ts";
 import type { BrokerRegistration, HeartbeatAnswer, RegistrationAnswer } from "../cluster/membership_calls.ts";
 import type { RowOutcome, RowProposal } from "../cluster/row_proposals.ts";
 import type { MoveRequest } from "../directory/replica_moves.ts";
+import type { MutationClient } from "../quotas/mutation_quotas.ts";
 import type { PackedAlterations } from "./packed_alterations.ts";
 import type { Packed } from "./settings/packed_settings.ts";
 
@@ -30,13 +31,25 @@ export interface AlterationResult {
 /** Calls by name. */
 export interface ControlCalls {
   /** CreateTopics, all versions; the answer has the form of the newest version. */
-  createTopics: { args: { request: CreateTopicsRequest; apiVersion: number }; result: CreateTopicsResponse };
+  createTopics: {
+    args: { request: CreateTopicsRequest; apiVersion: number; client?: MutationClient };
+    result: CreateTopicsResponse;
+  };
   /** DeleteTopics. */
-  deleteTopics: { args: { request: DeleteTopicsRequest; apiVersion: number }; result: DeleteTopicsResponse };
+  deleteTopics: {
+    args: { request: DeleteTopicsRequest; apiVersion: number; client?: MutationClient };
+    result: DeleteTopicsResponse;
+  };
   /** Creates topics that a Metadata request named, with the broker's defaults; one Kafka error code per name, 0 when it exists now. */
-  autoCreateTopics: { args: { names: string[] }; result: { name: string; errorCode: number }[] };
+  autoCreateTopics: {
+    args: { names: string[]; client?: MutationClient };
+    result: { name: string; errorCode: number }[];
+  };
   /** CreatePartitions. */
-  createPartitions: { args: { request: CreatePartitionsRequest }; result: CreatePartitionsResponse };
+  createPartitions: {
+    args: { request: CreatePartitionsRequest; client?: MutationClient };
+    result: CreatePartitionsResponse;
+  };
   /** ElectLeaders. */
   electLeaders: { args: { request: ElectLeadersRequest }; result: ElectLeadersResponse };
   /** AlterPartitionReassignments. */

@@ -10,17 +10,7 @@
  * begun is completed. One that the disk refuses is answered with KAFKA_STORAGE_ERROR and changes nothing (metadata_changes.ts).
  */
 import { errorCode } from "../../net/protocol/error_codes.ts";
-import type {
-  CreatableTopic,
-  CreatableTopicResult,
-  CreateTopicsRequest,
-  CreateTopicsResponse,
-} from "../../net/protocol/messages/19_create_topics.ts";
-import type {
-  CreatePartitionsRequest,
-  CreatePartitionsResponse,
-} from "../../net/protocol/messages/37_create_partitions.ts";
-import type { DeleteTopicsRequest, DeleteTopicsResponse } from "../../net/protocol/messages/20_delete_topics.ts";
+import type { CreatableTopic, CreatableTopicResult } from "../../net/protocol/messages/19_create_topics.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { type ElectedCalls, NO_MEMBERSHIP } from "../cluster/membership_calls.ts";
 import type { RowProposal, RowProposals } from "../cluster/row_proposals.ts";
@@ -49,7 +39,8 @@ import {
   planTopics,
   scarcest,
 } from "./topic_creation.ts";
-import { planDeletion, refuseDeletion } from "./topic_deletion.ts";
+import { type MutationQuota, MutationQuotas } from "../quotas/mutation_quotas.ts";
+import { limitDeletion, planDeletion, refuseDeletion } from "./topic_deletion.ts";
 import { refuseTopicName } from "./topic_names.ts";
 import { TopicTable } from "./topic_table.ts";
 
@@ -95,9 +86,9 @@ export interface ControllerOptions {
 
 const DONE = { errorCode: errorCode.NONE, errorMessage: null } as const;
 
-type Calls = {
-  readonly [N in ControlCallName]: (args: ControlCalls[N]["args"]) => Promise<ControlCalls[N]["result"]>;
-};
+type Args<Name extends ControlCallName> = ControlCalls[Name]["args"];
+type Result<Name extends ControlCallName> = ControlCalls[Name]["result"];
+type Calls = { readonly [Name in ControlCallName]: (args: Args<Name>) => Promise<Result<Name>> };
 
 /** The controller. */
 export class Controller implements ControlPlane {
@@ -106,6 +97,7 @@ export class Controller implements ControlPlane {
   readonly #calls: Calls;
   readonly #changes: Changes;
   readonly #refused: RefusedCreations;
+  readonly #quotas: MutationQuotas;
   #directories: PartitionDirectories | null = null;
   #moves: ReplicaMoves | null = null;
   #defaultConfigs: CreatableTopicConfigs | null = null;
@@ -117,25 +109,27 @@ export class Controller implements ControlPlane {
     this.#options = options;
     this.#table = new TopicTable(options.config, options);
     this.#refused = new RefusedCreations(options.report);
+    const { nowMs = () => performance.now() } = options;
+    this.#quotas = new MutationQuotas({ image: this.image, config: options.config, nowMs });
     const { config: { nodeId }, membership = NO_MEMBERSHIP } = options;
     const parts = { ...options, nodeId, table: this.#table, directories: () => this.#directories };
     this.#changes = options.changes?.(parts) ??
       new MetadataChanges({ ...parts, random: options.random ?? Math.random });
     this.#calls = {
-      createTopics: ({ request }) =>
-        this.#inTurn(() => this.#createTopics(request), {
-          timeoutMs: request.timeoutMs,
-          answer: () => ({ topics: request.topics.map(({ name }) => refusedCreation(name, TIMED_OUT)) }),
+      createTopics: (args) =>
+        this.#inTurn(() => this.#createTopics(args), {
+          timeoutMs: args.request.timeoutMs,
+          answer: () => ({ topics: args.request.topics.map(({ name }) => refusedCreation(name, TIMED_OUT)) }),
         }),
-      deleteTopics: ({ request, apiVersion }) =>
-        this.#inTurn(() => this.#deleteTopics(request, apiVersion), {
-          timeoutMs: request.timeoutMs,
-          answer: () => ({ responses: [...refuseDeletion(request, TIMED_OUT.errorCode).results] }),
+      deleteTopics: (args) =>
+        this.#inTurn(() => this.#deleteTopics(args), {
+          timeoutMs: args.request.timeoutMs,
+          answer: () => ({ responses: [...refuseDeletion(args.request, TIMED_OUT.errorCode).results] }),
         }),
-      createPartitions: ({ request }) =>
-        this.#inTurn(() => this.#createPartitions(request), {
-          timeoutMs: request.timeoutMs,
-          answer: () => ({ results: request.topics.map(({ name }) => ({ name, ...TIMED_OUT })) }),
+      createPartitions: (args) =>
+        this.#inTurn(() => this.#createPartitions(args), {
+          timeoutMs: args.request.timeoutMs,
+          answer: () => ({ results: args.request.topics.map(({ name }) => ({ name, ...TIMED_OUT })) }),
         }),
       electLeaders: ({ request }) =>
         this.#inTurn(() => electLeaders(request, { changes: this.#changes, image: this.image }), {
@@ -155,7 +149,7 @@ export class Controller implements ControlPlane {
       moveReplicas: ({ moves }) => Promise.resolve({ errorCodes: this.#moves?.request(moves) ?? [] }),
       awaitChanges: () => this.#inTurn(() => this.#changes.settled().then(() => ({}))),
       saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
-      autoCreateTopics: ({ names }) => this.#inTurn(() => this.#autoCreateTopics(names)),
+      autoCreateTopics: (args) => this.#inTurn(() => this.#autoCreateTopics(args)),
       allocateProducerIds: () => this.#inTurn(() => this.#changes.allocateProducerIds()),
       brokerRegistration: (registration) => membership.register(registration),
       brokerHeartbeat: (heartbeat) => membership.heartbeat(heartbeat),
@@ -236,16 +230,18 @@ export class Controller implements ControlPlane {
     return this.#changes.hasOwnTurns ? change() : this.#inTurn(change);
   }
 
-  async #createTopics({ topics, validateOnly }: CreateTopicsRequest): Promise<CreateTopicsResponse> {
-    const { planned, outcomes } = await this.#create(topics, { validateOnly });
-    return { topics: [...planned.values()].map((topic) => this.#creationResult(topic, outcomes.get(topic.name))) };
+  async #createTopics({ request, client }: Args<"createTopics">): Promise<Result<"createTopics">> {
+    const quota = this.#quotas.of(client);
+    const { planned, outcomes } = await this.#create(request.topics, quota, request);
+    const topics = planned.values().map((topic) => this.#creationResult(topic, outcomes.get(topic.name)));
+    return { throttleTimeMs: quota.throttleTimeMs, topics: [...topics] };
   }
 
-  async #autoCreateTopics(names: readonly string[]): Promise<{ name: string; errorCode: number }[]> {
+  async #autoCreateTopics({ names, client }: Args<"autoCreateTopics">): Promise<Result<"autoCreateTopics">> {
     const missing = [...new Set(names)].filter((name) => this.image.topic(name) === undefined && isAutoCreatable(name));
     const { config } = this.#options;
     const topics = missing.map((name) => autoCreatedTopic(name, config, this.#changes.isAlone));
-    const { planned, outcomes } = await this.#create(topics);
+    const { planned, outcomes } = await this.#create(topics, this.#quotas.of(client));
     const codes = new Map<string, number>();
     for (const topic of planned.values()) {
       const refusal = "errorCode" in topic ? topic : outcomes.get(topic.name);
@@ -261,13 +257,14 @@ export class Controller implements ControlPlane {
   /** Plans topics and creates what the plans allow. @returns the last plan for each, and what became of it, by name */
   async #create(
     topics: readonly CreatableTopic[],
+    quota: MutationQuota,
     { validateOnly = false } = {},
   ): Promise<{ planned: ReadonlyMap<string, PlannedTopic>; outcomes: ReadonlyMap<string, Creation> }> {
     const planned = new Map<string, PlannedTopic>();
     const outcomes = new Map<string, Creation>();
     let left = topics;
     for (let round = 0; left.length > 0; round++) {
-      const plans = planTopics(left, this.#rules());
+      const plans = quota.limit(planTopics(left, this.#rules()));
       for (const topic of plans) planned.set(topic.name, topic);
       if (validateOnly) break;
       const created = await this.#changes.create(plans.flatMap((topic) => "plan" in topic ? [topic.plan] : []));
@@ -284,29 +281,32 @@ export class Controller implements ControlPlane {
     return refuseTopicName(name) === null ? errorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode.INVALID_TOPIC_EXCEPTION;
   }
 
-  async #deleteTopics(request: DeleteTopicsRequest, apiVersion: number): Promise<DeleteTopicsResponse> {
+  async #deleteTopics({ request, apiVersion, client }: Args<"deleteTopics">): Promise<Result<"deleteTopics">> {
     if (!this.#options.config.deleteTopicEnable) {
       const code = apiVersion < DELETION_DISABLED_VERSION
         ? errorCode.INVALID_REQUEST
         : errorCode.TOPIC_DELETION_DISABLED;
       return { responses: [...refuseDeletion(request, code).results] };
     }
-    const { ids, results } = planDeletion(request, this.image);
+    const quota = this.#quotas.of(client);
+    const { ids, results } = limitDeletion(planDeletion(request, this.image), this.image, quota);
     const topics = ids.flatMap((id) => this.image.topicById(id) ?? []);
     const outcomes = await this.#changes.delete(topics);
     const responses = results.map((result) => {
       const refusal = result.errorCode === errorCode.NONE ? outcomes.get(result.topicId ?? "") : null;
       return refusal === null ? result : { ...result, ...refusal ?? TIMED_OUT };
     });
-    return { responses };
+    return { throttleTimeMs: quota.throttleTimeMs, responses };
   }
 
-  async #createPartitions({ topics, validateOnly }: CreatePartitionsRequest): Promise<CreatePartitionsResponse> {
+  async #createPartitions({ request, client }: Args<"createPartitions">): Promise<Result<"createPartitions">> {
+    const { topics, validateOnly } = request;
+    const quota = this.#quotas.of(client);
     const planned = new Map<string, PlannedGrowth>();
     const outcomes = new Map<string, CreationRefusal | null>();
     let left = topics;
     for (let round = 0; round < PLANS_MAX && left.length > 0; round++) {
-      const plans = planPartitions(left, { ...this.#rules(), topic: (name) => this.image.topic(name) });
+      const plans = quota.limit(planPartitions(left, { ...this.#rules(), topic: (name) => this.image.topic(name) }));
       for (const topic of plans) planned.set(topic.name, topic);
       const wanted = plans.flatMap((topic) => "plan" in topic ? [topic.plan] : []);
       const grown = validateOnly
@@ -321,7 +321,7 @@ export class Controller implements ControlPlane {
       const { errorCode: code, errorMessage: message } = outcome === undefined ? TIMED_OUT : outcome ?? DONE;
       return { name: topic.name, errorCode: code, errorMessage: message };
     });
-    return { results };
+    return { throttleTimeMs: quota.throttleTimeMs, results };
   }
 
   /** Salted passwords are hashed, one request after the other, before the turn of the request comes: other changes do not wait for it. */

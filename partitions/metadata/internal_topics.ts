@@ -54,6 +54,8 @@ export class RefusedCreations {
 
   /** A creation was refused. */
   refused(name: string, refusal: CreationRefusal): void {
+    // The client has used more than its quota, and asks again.
+    if (refusal.errorCode === errorCode.THROTTLING_QUOTA_EXCEEDED) return;
     const why = refusal.errorMessage;
     if (this.#said.get(name) === why) return;
     if (this.#said.size >= REFUSED_MAX) this.#said.clear();

@@ -6,6 +6,7 @@
  */
 import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
 import type { DeletableTopicResult, DeleteTopicsRequest } from "../../net/protocol/messages/20_delete_topics.ts";
+import type { MutationQuota } from "../quotas/mutation_quotas.ts";
 import { ZERO_UUID } from "../../net/protocol/text_cache.ts";
 
 /** How topics are found. */
@@ -55,6 +56,23 @@ export function planDeletion(request: DeleteTopicsRequest, lookup: TopicLookup):
     else add(topic, lookup, { results, found });
   }
   return { results, ids: [...found.keys()] };
+}
+
+/** Charges the topics of a plan in their order, and refuses those that exceed the quota. */
+export function limitDeletion(
+  { ids, results }: DeletionPlan,
+  image: { topicById(id: string): { readonly partitions: readonly unknown[] } | undefined },
+  quota: Pick<MutationQuota, "refuse">,
+): DeletionPlan {
+  const refusalOf = (id: string) => quota.refuse(id, image.topicById(id)?.partitions.length ?? 0);
+  const refused = new Map(ids.map((id) => [id, refusalOf(id)]));
+  return {
+    ids: ids.filter((id) => refused.get(id) === null),
+    results: results.map((each) => ({
+      ...each,
+      ...each.errorCode === errorCode.NONE && refused.get(each.topicId ?? ""),
+    })),
+  };
 }
 
 /** What identifies the topic in the request; "" when it gives both a name and an id, or neither. */

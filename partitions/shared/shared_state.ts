@@ -8,6 +8,7 @@ import { allocateArena } from "./arena.ts";
 import { Inbox, IsolateTable, Outbox } from "./mail.ts";
 import { PartitionTraffic } from "./counters/partition_traffic.ts";
 import { ShardCounters } from "./counters/shard_counters.ts";
+import { type RateMemory, RateTable } from "./rate_table.ts";
 import { allocateRing } from "./ring.ts";
 import { InterestTable, WatermarkTable } from "./watermarks.ts";
 
@@ -24,6 +25,7 @@ export interface SharedState {
   readonly counters: SharedArrayBuffer[];
   /** What each shard counts of partitions (counters/partition_traffic.ts), by shard. */
   readonly traffic: SharedArrayBuffer[];
+  readonly rates: RateMemory;
   /** rings[from][to]: `from` is the number of a sender, `to` is a shard. */
   readonly rings: SharedArrayBuffer[][];
   /** flushRings[directory][from]: the rings to the flush worker of a log directory, by the shard that sends. */
@@ -55,6 +57,7 @@ export function allocateSharedState(shardsCount: number, directoriesCount = 1): 
     isolates: IsolateTable.allocate(shardsCount + directoriesCount),
     counters: shards.map(ShardCounters.allocate),
     traffic: shards.map(PartitionTraffic.allocate),
+    rates: RateTable.allocate(shardsCount),
     rings: [...Array.from({ length: shardsCount + 1 }, () => shards.map(ring)), ...byDirectory(flushRings)],
     flushRings: byDirectory(flushRings),
     arenas: shards.map(allocateArena),

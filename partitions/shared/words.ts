@@ -9,7 +9,15 @@ export type Party = "main" | "owner" | "shard" | "flush worker" | "ring producer
 
 /** One shared word (or pair of words: a 53-bit number as low and high half). */
 export interface SharedWord {
-  readonly table: "watermarks" | "interest" | "ring" | "isolate" | "flush worker" | "counters" | "traffic";
+  readonly table:
+    | "watermarks"
+    | "interest"
+    | "ring"
+    | "isolate"
+    | "flush worker"
+    | "counters"
+    | "traffic"
+    | "rates";
   readonly index: number;
   readonly name: string;
   readonly writer: Party;
@@ -94,6 +102,8 @@ export const TRAFFIC = {
   fetchRequests: 14,
   failedFetchRequests: 15,
 } as const;
+/** Index of each word in a row of the rate table (64 bytes a row; each shard has its own part of the table). */
+export const RATE = { sequence: 0, hash: 1, used: 6, total: 8, at: 10, due: 12, perSecond: 14 } as const;
 
 const OFFSET_WRAP = "none: below 2^53";
 
@@ -223,6 +233,25 @@ export const sharedWords: readonly SharedWord[] = [
     fetchRequests: "Fetch requests that read it",
     failedFetchRequests: "of them, those that failed unexpectedly",
   }),
+  word("rates", RATE.sequence, "sequence", ["shard", "any shard"], [
+    "odd while the row is being written; readers retry until it is even and unchanged",
+    "wraps at 2^32; only equality and parity count",
+  ]),
+  word("rates", RATE.hash, "hash", ["shard", "any shard"], [
+    "whose row it is: 4 words of a hash; the first is 0 while it is nobody's",
+    "none",
+  ]),
+  word("rates", RATE.used, "used", ["shard", "any shard"], [
+    "what they have used on the shard since they have the row, a float64 as all words that follow",
+    "none: exact below 2^53",
+  ]),
+  word("rates", RATE.total, "total", ["shard", "any shard"], [
+    "the sum of that over all shards at the time of `at`",
+    "none",
+  ]),
+  word("rates", RATE.at, "at", ["shard", "any shard"], ["when the shard counted last, in ms", "none"]),
+  word("rates", RATE.due, "due", ["shard", "any shard"], ["when the total is paid for by the rate, in ms", "none"]),
+  word("rates", RATE.perSecond, "perSecond", ["shard", "any shard"], ["the rate by which it was", "none"]),
 ];
 
 /** Rows of totals. */

@@ -1,7 +1,7 @@
 /**
  * The last offset of each key of the part of a log that is cleaned. Pure; runs on the cleaner worker.
  *
- *   place = 24 bytes: hash of the key, 16 (key_hash.ts) · offset + 1 as a float64, 8; 0 for a free place
+ *   place = 24 bytes: hash of the key, 16 (base/key_hash.ts) · offset + 1 as a float64, 8; 0 for a free place
  *   | home places ................................ | overflow |        a key's home is its hash modulo their number
  *
  * A key that finds its home taken gets the next free place after it. The keys themselves are not kept, so a key of 1 MB costs 24 bytes,
@@ -15,7 +15,7 @@
 import { assert } from "../base/assert.ts";
 import { freeBytes } from "../base/freed_bytes.ts";
 import { NO_OFFSET, type Offset, toOffset } from "../base/units.ts";
-import { HASH_WORDS, hashKey, newHashSecret } from "./key_hash.ts";
+import { HASH_WORDS, hashKey, newHashSecret } from "../base/key_hash.ts";
 
 /** Bytes of a place. */
 export const PLACE_BYTES = 24;

@@ -25,9 +25,10 @@ import type { ActivePartitions } from "./active_partitions.ts";
 import { AwaitedPartitions } from "./awaited_partitions.ts";
 import type { RequestExchange } from "../exchange.ts";
 import { countFetched } from "./fetch_traffic.ts";
-import { codeOf, type FetchPart, fetchPart, hasNews, isUnled, PartitionAnswer } from "./fetch_part.ts";
+import { answerBytes, codeOf, type FetchPart, fetchPart, hasNews, isUnled, PartitionAnswer } from "./fetch_part.ts";
 import type { FetchInterest } from "./fetch_interest.ts";
-import { type FetchPlan, moveToEnd } from "./fetch_sessions.ts";
+import { fetchBytesMax, waitingBytes } from "./fetch_limits.ts";
+import { type FetchPlan, type FetchSessions, moveToEnd } from "./fetch_sessions.ts";
 import { claimedReplica, type FetchingReplica, isProved } from "../replication/fetching_replica.ts";
 import type { ShardServices } from "../handler.ts";
 import { CurrentLeaders, refuseUnled } from "../leadership.ts";
@@ -41,19 +42,12 @@ const TOPIC_ID_VERSION_MIN = 13;
 /** First version whose answers name leaders. */
 const CURRENT_LEADER_VERSION_MIN = 16;
 const READ_COMMITTED = 1;
-/** Most bytes of records in a response, whatever `fetch.max.bytes` says: its size is an int32, and the other fields need room. */
-const RESPONSE_RECORDS_BYTES_MAX = 1 << 30;
 const NO_ENDPOINTS: FetchResponse["nodeEndpoints"] = [];
 const NO_RECORDS = new Uint8Array(0);
 
 const NOT_DIVERGING = { epoch: -1, endOffset: -1 };
 
 type TopicResponse = FetchResponse["responses"][number];
-
-/** Memory of a waiting fetch: itself, and for each partition its watch, and its interest unless a session holds that. */
-const OPERATION_BYTES = 1024;
-const SESSION_PARTITION_BYTES = 64;
-const OWN_PARTITION_BYTES = 256;
 
 /** A fetch. */
 export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork {
@@ -73,6 +67,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   #interests: readonly FetchInterest[];
   readonly #exchange: RequestExchange;
   readonly #services: ShardServices;
+  readonly #sessions: FetchSessions;
   #parts: FetchPart[] = [];
   readonly #maxBytes: number;
   readonly #minBytes: number;
@@ -88,11 +83,12 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
   /** @param plan which partitions, for which session @param of the request and where it is served */
   constructor(
     plan: Exclude<FetchPlan, { kind: "refused" }>,
-    of: { request: FetchRequest; exchange: RequestExchange; services: ShardServices },
+    of: { request: FetchRequest; exchange: RequestExchange; services: ShardServices; sessions: FetchSessions },
   ) {
     this.#plan = plan;
     this.#exchange = of.exchange;
     this.#services = of.services;
+    this.#sessions = of.sessions;
     this.#maxWaitMs = Math.max(0, of.request.maxWaitMs);
     this.#committedOnly = of.request.isolationLevel === READ_COMMITTED;
     const claimed = claimedReplica(of.request);
@@ -100,7 +96,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
     this.#replica = this.#isStranger ? null : claimed;
     this.#interests = plan.interests;
     this.#active = plan.session?.active ?? null;
-    this.#maxBytes = Math.min(of.request.maxBytes, of.services.config.fetchMaxBytes, RESPONSE_RECORDS_BYTES_MAX);
+    this.#maxBytes = fetchBytesMax(of.request, of.services.config, of.exchange.context);
     // More than the response may hold would never be enough (KafkaApis.handleFetchRequest).
     this.#minBytes = Math.min(of.request.minBytes, this.#maxBytes);
   }
@@ -125,8 +121,7 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
 
   /** Bytes of memory that it takes while it waits. */
   get heldBytes(): number {
-    const perPartition = this.#plan.session === null ? OWN_PARTITION_BYTES : SESSION_PARTITION_BYTES;
-    return OPERATION_BYTES + this.#interests.length * perPartition;
+    return waitingBytes(this.#interests.length, this.#plan.session !== null);
   }
 
   /** Reads the next partition. */
@@ -325,9 +320,9 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
 
   #respond(): void {
     this.#stopWaiting();
+    if (this.#replica === null && this.#mustPause()) return this.#respondLater();
     const { session } = this.#plan;
     const responses: (TopicResponse & { partitions: FetchPartitionData[] })[] = [];
-    let bytes = 0;
     const leaders = this.#leadersOfRefused();
     for (const part of this.#parts) {
       const answer = this.#answerOf(part, leaders);
@@ -342,18 +337,32 @@ export class FetchOperation implements ReadWaiter, DelayedOperation, SlicedWork 
       interest.lastLogStartOffset = outcome.logStartOffset;
       if (this.#active !== null) this.#active.settle(interest, failed);
       else if (session !== null && outcome.length > 0) moveToEnd(session, interest);
-      bytes += outcome.length;
       const last = responses.at(-1);
       if (last?.topic === interest.topic && last.topicId === interest.topicId) last.partitions.push(answer);
       else responses.push({ topic: interest.topic, topicId: interest.topicId, partitions: [answer] });
     }
-    if (this.#replica === null) this.#exchange.charge("fetch", bytes);
     this.#exchange.respond({
       errorCode: errorCode.NONE,
       sessionId: session?.id ?? 0,
       responses,
       nodeEndpoints: leaders?.endpoints ?? NO_ENDPOINTS,
     });
+  }
+
+  /** Charges the answer. @returns whether the client has to pause before it gets it */
+  #mustPause(): boolean {
+    const { quotas } = this.#exchange.context;
+    return !quotas.isEmpty && !this.#exchange.chargeFetch(answerBytes(this.#parts, this.#plan.kind));
+  }
+
+  /** Answers without partitions: the client fetches them again after its pause. What a session was told by the request stays in it (KIP-219). */
+  #respondLater(): void {
+    this.#releaseAll();
+    const { kind, session } = this.#plan;
+    // A client takes an empty answer to a full fetch for none, and begins another session.
+    if (kind === "full" && session !== null) this.#sessions.end(session.id);
+    const sessionId = kind === "incremental" ? session.id : 0;
+    this.#exchange.respond({ errorCode: errorCode.NONE, sessionId, responses: [] });
   }
 
   /** The leaders that the answer names for partitions that this broker does not lead (KIP-951). @returns null when there are none */

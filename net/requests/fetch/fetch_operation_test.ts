@@ -36,7 +36,8 @@ class Fixture implements Disposable {
     const plan = this.sessions.plan(request, version, 0);
     assert.ok(plan.kind !== "refused");
     const exchange = this.client.request(FETCH, version);
-    new FetchOperation(plan, { request, exchange, services: this.broker.services() }).start();
+    const { broker, sessions } = this;
+    new FetchOperation(plan, { request, exchange, services: broker.services(), sessions }).start();
   }
 
   /** Appends one batch, through the partition's owner. */

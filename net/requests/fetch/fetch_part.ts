@@ -54,3 +54,12 @@ export function hasNews({ interest, outcome }: FetchPart, code: number): boolean
   return outcome.length > 0 || code !== errorCode.NONE || outcome.divergingEpoch !== -1 ||
     outcome.highWatermark !== interest.lastHighWatermark || outcome.logStartOffset !== interest.lastLogStartOffset;
 }
+
+/** What an answer has for a partition beside its records, about. */
+const PARTITION_BYTES = 64;
+
+/** Bytes of the answer, about: what the quota of the client is charged with. @param kind an incremental one has only partitions with news */
+export function answerBytes(parts: readonly FetchPart[], kind: "full" | "incremental"): number {
+  const answered = kind === "full" ? parts : parts.filter((part) => hasNews(part, codeOf(part)));
+  return answered.reduce((sum, { outcome }) => sum + PARTITION_BYTES + outcome.length, 0);
+}

@@ -100,7 +100,7 @@ export class FetchSessions {
   plan(request: FetchRequest, apiVersion: number, nowMs: number): FetchPlan {
     const usesTopicIds = apiVersion >= TOPIC_ID_VERSION_MIN;
     if (request.sessionEpoch === FINAL_EPOCH || request.sessionEpoch === INITIAL_EPOCH) {
-      this.#end(request.sessionId);
+      this.end(request.sessionId);
       const interests = interestsOf(request);
       const wanted = request.sessionEpoch === INITIAL_EPOCH && interests.length > 0;
       const session = wanted ? this.#create(interests, usesTopicIds, nowMs) : null;
@@ -122,6 +122,12 @@ export class FetchSessions {
     return { kind: "incremental", session, interests };
   }
 
+  /** Ends a session; does nothing when there is none of this id. */
+  end(id: number): void {
+    this.#sessions.get(id)?.active?.end();
+    this.#forget(id);
+  }
+
   #create(interests: FetchInterest[], usesTopicIds: boolean, nowMs: number): FetchSession | null {
     if (this.#followers !== null) { while (this.#evict(nowMs, FOLLOWER_IDLE_MS_MAX)); }
     if (this.#sessions.size >= this.#sessionsMax && !this.#evict(nowMs, EVICTION_MS_MIN)) return null;
@@ -141,14 +147,9 @@ export class FetchSessions {
   #evict(nowMs: number, idleMs: number): boolean {
     const [oldest] = this.#sessions.values();
     if (oldest === undefined || nowMs - oldest.lastUsedMs < idleMs) return false;
-    this.#end(oldest.id);
+    this.end(oldest.id);
     this.#evictedCount++;
     return true;
-  }
-
-  #end(id: number): void {
-    this.#sessions.get(id)?.active?.end();
-    this.#forget(id);
   }
 
   #forget(id: number): void {

@@ -121,6 +121,19 @@ export interface BrokerConfig {
   /** `max.connections.per.ip.overrides`, by address; none */
   readonly maxConnectionsPerIpOverrides: Readonly<Record<string, number>>;
 
+  /** `max.connection.creation.rate`, 2147483647 */
+  readonly maxConnectionCreationRate: number;
+  /** `listener.name.<name>.max.connection.creation.rate`, by name in lower case; none */
+  readonly listenerConnectionCreationRates: ReadonlyMap<string, number>;
+  /** `quota.window.num`, 11 */
+  readonly quotaWindowNum: number;
+  /** `quota.window.size.seconds` in ms, 1000 */
+  readonly quotaWindowMs: number;
+  /** `controller.quota.window.num`, 11 */
+  readonly controllerQuotaWindowNum: number;
+  /** `controller.quota.window.size.seconds` in ms, 1000 */
+  readonly controllerQuotaWindowMs: number;
+
   /** `fetch.max.bytes`, 57671680 */
   readonly fetchMaxBytes: number;
   /** `max.incremental.fetch.session.cache.slots`, 1000 */

@@ -7,6 +7,7 @@
 import { brokerClusterDefinitions } from "./broker_cluster_definitions.ts";
 import { brokerGroupDefinitions } from "./broker_group_definitions.ts";
 import { brokerHttpDefinitions } from "./broker_http_settings.ts";
+import { brokerQuotaDefinitions } from "./broker_quota_definitions.ts";
 import { type ConfigDefinition, setting, settingTable } from "../config_definitions.ts";
 import { atLeast, between, type ConfigCheck, type ConfigType, oneOf } from "../config_values.ts";
 import { connectionOverridesCheck } from "./connection_overrides.ts";
@@ -29,6 +30,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
   ...brokerGroupDefinitions,
   ...brokerClusterDefinitions,
   ...brokerHttpDefinitions,
+  ...brokerQuotaDefinitions,
   setting(
     "advertised.listeners",
     "LIST",

@@ -8,6 +8,7 @@ import type { BrokerConfig } from "./broker_config.ts";
 import { clusterSettingsFrom } from "./broker_cluster_settings.ts";
 import { brokerDefinitions } from "./broker_definitions.ts";
 import { groupSettingsFrom, refuseGroupSettings } from "./broker_group_settings.ts";
+import { isListenerRate, quotaSettingsFrom } from "./broker_quota_settings.ts";
 import { httpSettingsFrom } from "./broker_http_settings.ts";
 import { type ConfigValue, parseConfigValue } from "../config_values.ts";
 import { connectionOverrides } from "./connection_overrides.ts";
@@ -78,6 +79,7 @@ export function brokerConfigFrom(
   for (const [name, text] of merged) {
     const guard = guards.get(name)?.(text.trim()) ?? null;
     if (guard !== null) return { refused: `${name}=${text}: ${guard}` };
+    if (isListenerRate(name)) continue;
     const definition = brokerDefinitions.get(name);
     if (definition === undefined) {
       // Without the setting that was meant, the broker would run beside the cluster.
@@ -92,7 +94,7 @@ export function brokerConfigFrom(
   }
   const conflict = refuseTogether(used);
   if (conflict !== null) return { refused: conflict };
-  const config = build(used);
+  const config = build(used, merged);
   return "refused" in config ? config : { config, unused, withoutEffect };
 }
 
@@ -108,7 +110,10 @@ export function refuseUnknownSetting(name: string): string | null {
   return `this broker has no setting "${name}"; ${hint}`;
 }
 
-function build(used: Record<string, string>): BrokerConfig | { refused: string } {
+function build(
+  used: Record<string, string>,
+  properties: ReadonlyMap<string, string>,
+): BrokerConfig | { refused: string } {
   const listeners = readListeners(used);
   if ("refused" in listeners) return listeners;
   const first = listeners.listeners[0];
@@ -124,6 +129,8 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
   const cluster = clusterSettingsFrom({ used, valueOf: (name) => valueOf(used, name), ...listeners });
   if ("refused" in cluster) return cluster;
   const number = (name: string) => Number(valueOf(used, name));
+  const quotas = quotaSettingsFrom(number, properties);
+  if ("refused" in quotas) return quotas;
   const flag = (name: string) => valueOf(used, name) === true;
   const appendMode = valueOf(used, "barnabas.log.append.mode") === "mapped" ? "mapped" : "pwrite";
   const idleMs = number("connections.max.idle.ms");
@@ -152,6 +159,7 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     maxConnections: number("max.connections"),
     maxConnectionsPerIp: number("max.connections.per.ip"),
     maxConnectionsPerIpOverrides: connectionOverrides(used["max.connections.per.ip.overrides"] ?? ""),
+    ...quotas,
     fetchMaxBytes: number("fetch.max.bytes"),
     maxIncrementalFetchSessionCacheSlots: number("max.incremental.fetch.session.cache.slots"),
     maxRequestPartitionSizeLimit: number("max.request.partition.size.limit"),
@@ -163,12 +171,8 @@ function build(used: Record<string, string>): BrokerConfig | { refused: string }
     logInitialTaskDelayMs: number("log.initial.task.delay.ms"),
     logRetentionCheckIntervalMs: number("log.retention.check.interval.ms"),
     logFlushSchedulerIntervalMs: number("log.flush.scheduler.interval.ms"),
+    ...cleanerSettings(number),
     logCleanerEnable: flag("log.cleaner.enable"),
-    logCleanerThreads: number("log.cleaner.threads"),
-    logCleanerBackoffMs: number("log.cleaner.backoff.ms"),
-    logCleanerIoMaxBytesPerSecond: number("log.cleaner.io.max.bytes.per.second"),
-    logCleanerDedupeBufferSize: number("log.cleaner.dedupe.buffer.size"),
-    logCleanerIoBufferLoadFactor: number("log.cleaner.io.buffer.load.factor"),
     http: httpSettingsFrom((name) => valueOf(used, name)),
     shards: number("barnabas.shards"),
     logFormat: valueOf(used, "barnabas.log.format") === "json" ? "json" : "text",
@@ -209,6 +213,16 @@ function readListeners(used: Record<string, string>): ParsedListeners {
     protocols: String(valueOf(used, "listener.security.protocol.map")),
     controllerNames: list(used, "controller.listener.names").map((name) => name.toUpperCase()),
   });
+}
+
+function cleanerSettings(number: (name: string) => number) {
+  return {
+    logCleanerThreads: number("log.cleaner.threads"),
+    logCleanerBackoffMs: number("log.cleaner.backoff.ms"),
+    logCleanerIoMaxBytesPerSecond: number("log.cleaner.io.max.bytes.per.second"),
+    logCleanerDedupeBufferSize: number("log.cleaner.dedupe.buffer.size"),
+    logCleanerIoBufferLoadFactor: number("log.cleaner.io.buffer.load.factor"),
+  };
 }
 
 /** Checks that concern several properties, including the properties that topics inherit. */

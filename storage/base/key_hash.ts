@@ -1,5 +1,6 @@
 /**
- * SipHash-1-3 with 128 bits: the hash of a record's key under a random secret. Pure; runs on the cleaner worker, twice for every record.
+ * SipHash-1-3 with 128 bits: the hash of a key under a random secret. Pure; runs on the cleaner worker, twice for every record, and on
+ * shards, for those who have a quota.
  *
  *   v0..v3 = secret ^ constants      4 words of 64 bits, each as two of 32 (v and w)
  *   for each 8 bytes m of the key, little-endian, the last one with the length:  v3 ^= m · 1 round · v0 ^= m
