@@ -38,6 +38,8 @@ export const lateModules: readonly string[] = [
   "net/http/broker_http.ts",
   "partitions/metadata/etcd/etcd_settings.ts",
   "partitions/metadata/packed_alterations.ts",
+  "partitions/metadata/settings/packed_settings.ts",
+  "partitions/metadata/settings/scram_keys.ts",
   "partitions/metadata/store/anti_entropy.ts",
 ];
 

@@ -11,23 +11,15 @@ import type { HttpSettings } from "../../partitions/config/broker/broker_http_se
 import { TurnWatch } from "../../partitions/shared/turn_watch.ts";
 import { systemClock } from "../../storage/control.ts";
 import type { Log } from "../broker/operator_log.ts";
+import { BrokerMetrics } from "./broker_metrics.ts";
 import { healthPage, readyPage } from "./broker_health.ts";
-import { groupFamilies } from "./families/group_families.ts";
-import { clusterFamilies } from "./families/cluster_families.ts";
 import type { MetricSources } from "./families/metric_sources.ts";
-import { partitionFamilies } from "./families/partition_families.ts";
-import { lookAtPartitions } from "./families/partition_rows.ts";
 import { processFamilies } from "./families/process_families.ts";
-import { requestFamilies } from "./families/request_families.ts";
-import { type ServingSince, socketFamilies } from "./families/socket_families.ts";
-import { surveyFamilies } from "./families/survey_families.ts";
-import { trafficFamilies } from "./families/traffic_families.ts";
-import { shardFamilies } from "./families/shard_families.ts";
 import { HttpHost } from "./http_host.ts";
 import type { PageName, PageText } from "./http_messages.ts";
 import { metricsPage } from "./metrics_page.ts";
 
-/** How often the shards' turns are looked at: more often than a turn may take. */
+/** How often the shards' turns and counts are looked at: more often than a turn may take. */
 const LOOK_MS = 500;
 
 /** The listener of a broker. */
@@ -39,9 +31,9 @@ export class BrokerHttp implements AsyncDisposable {
     pause: () => new Promise<void>((resolve) => setTimeout(resolve)),
   };
   #sources: MetricSources | null = null;
+  #metricsOfBroker: BrokerMetrics | null = null;
   #turns: TurnWatch | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #since: ServingSince = { atMs: 0, waitedUs: [] };
   #isStopping = false;
 
   /** Starts to listen. @param log for the operator */
@@ -63,14 +55,18 @@ export class BrokerHttp implements AsyncDisposable {
   /** The broker serves from now on. */
   serve(sources: MetricSources): void {
     this.#sources = sources;
-    this.#since = { atMs: systemClock.monotonicMs(), waitedUs: sources.pool.counters.waitedUs() };
     const turns = this.#turns = new TurnWatch(sources.pool.isolates, sources.pool.turnTimes().length, systemClock);
-    this.#timer = setInterval(() => turns.allTurn(), LOOK_MS);
+    const metrics = this.#metricsOfBroker = new BrokerMetrics(sources, systemClock);
+    this.#timer = setInterval(() => {
+      turns.allTurn();
+      metrics.look();
+    }, LOOK_MS);
   }
 
   /** The broker gives away what it leads, and stops. */
   stopping(): void {
     this.#isStopping = true;
+    this.#metricsOfBroker?.stopping();
   }
 
   /** Makes a page. */
@@ -93,23 +89,7 @@ export class BrokerHttp implements AsyncDisposable {
   }
 
   async #metrics(): Promise<PageText> {
-    const sources = this.#sources;
-    const [families, surveys] = await Promise.all([processFamilies(), sources?.pool.survey() ?? []]);
-    if (sources !== null) {
-      const partitions = lookAtPartitions(sources);
-      for (
-        const family of [
-          ...shardFamilies(sources),
-          ...clusterFamilies(sources, this.#isStopping),
-          ...partitionFamilies(sources, partitions),
-          ...trafficFamilies(sources),
-          ...socketFamilies(sources, { since: this.#since, nowMs: systemClock.monotonicMs() }),
-          ...requestFamilies(sources, surveys),
-          ...surveyFamilies(sources, { surveys, rows: partitions.rows }),
-          ...groupFamilies(sources, surveys),
-        ]
-      ) families.push(family);
-    }
-    return metricsPage(families, this.#settings.names, this.#pieces);
+    const [ofProcess, ofBroker] = await Promise.all([processFamilies(), this.#metricsOfBroker?.families() ?? []]);
+    return metricsPage([...ofProcess, ...ofBroker], this.#settings.names, this.#pieces);
   }
 }

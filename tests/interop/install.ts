@@ -23,6 +23,7 @@ const SYSTEM_PACKAGES = [
   "openssl",
   "iproute2",
   "libfaketime",
+  "prometheus",
 ];
 
 const CORPUS_SOURCE = "/usr/share/unicode";

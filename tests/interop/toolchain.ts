@@ -22,7 +22,8 @@ export type Need =
   | "namespaces"
   | "etcd"
   | "openssl"
-  | "faketime";
+  | "faketime"
+  | "prometheus";
 
 /** Where `install.ts` puts the client libraries. */
 export const locations = {
@@ -60,6 +61,7 @@ const checks: Record<Need, { found: () => boolean; name: string }> = {
   etcd: { found: () => onPath("etcd"), name: "etcd" },
   openssl: { found: () => onPath("openssl"), name: "openssl" },
   faketime: { found: hasWallClocks, name: "libfaketime" },
+  prometheus: { found: () => onPath("prometheus") && onPath("promtool"), name: "Prometheus" },
   strace: { found: hasStrace, name: "strace" },
   mount: { found: mayMount, name: "the right to mount a file system" },
   namespaces: { found: mayMakeNetworks, name: "the right to make network namespaces, by iproute2" },

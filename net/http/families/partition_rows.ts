@@ -12,6 +12,9 @@ export const PARTITIONS_MAX = 10_000;
 export interface PartitionRow {
   readonly labels: MetricLabels;
   readonly slot: number;
+  /** Node id, -1 without one. */
+  readonly leader: number;
+  readonly isPreferred: boolean;
   readonly replicas: number;
   /** Of what this broker leads; 0 else, as in Kafka. */
   readonly inSync: number;
@@ -22,6 +25,7 @@ export interface PartitionRow {
   readonly isUnderMinIsr: boolean;
   readonly logStart: number;
   readonly logEnd: number;
+  readonly highWatermark: number;
   readonly stableLag: number;
 }
 
@@ -49,7 +53,9 @@ export interface PartitionsSeen {
 }
 
 /** Looks at all partitions. */
-export function lookAtPartitions({ image, watermarks, config: { nodeId } }: MetricSources): PartitionsSeen {
+export function lookAtPartitions(
+  { image, watermarks, config: { nodeId } }: Pick<MetricSources, "image" | "watermarks" | "config">,
+): PartitionsSeen {
   const rows: PartitionRow[] = [];
   const sums = noPartitions();
   const values = emptyWatermarks();
@@ -87,6 +93,8 @@ function rowOf(seen: Seen, values: Readonly<Watermarks>, nodeId: number): Partit
   return {
     labels: { topic, partition: String(partition) },
     slot,
+    leader,
+    isPreferred: leader === replicas[0],
     replicas: replicas.length,
     inSync: isLeader ? isr.length : 0,
     isLed: isLeader && isLed(values),
@@ -95,6 +103,7 @@ function rowOf(seen: Seen, values: Readonly<Watermarks>, nodeId: number): Partit
     isUnderMinIsr: isLeader && isr.length < minIsr,
     logStart: values.logStartOffset,
     logEnd: values.logEndOffset,
+    highWatermark: values.highWatermark,
     stableLag: isLeader ? values.highWatermark - values.lastStableOffset : 0,
   };
 }

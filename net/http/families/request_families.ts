@@ -19,17 +19,17 @@ import type { MetricSources } from "./metric_sources.ts";
 const FETCH = 1;
 
 /** The parts of a request's time, by Kafka's names. */
-const TIMES: readonly (readonly [name: string, time: number, help: string])[] = [
-  ["TotalTimeMs", requestTime.total, "Time of a request from its arrival until its answer was sent, in ms"],
-  ["RequestQueueTimeMs", requestTime.queue, "Time until the handler of a request began, in ms"],
-  ["LocalTimeMs", requestTime.local, "Time in the handler of a request, in ms"],
+const TIMES: readonly (readonly [name: string, time: keyof typeof requestTime, help: string])[] = [
+  ["TotalTimeMs", "total", "Time of a request from its arrival until its answer was sent, in ms"],
+  ["RequestQueueTimeMs", "queue", "Time until the handler of a request began, in ms"],
+  ["LocalTimeMs", "local", "Time in the handler of a request, in ms"],
   [
     "RemoteTimeMs",
-    requestTime.remote,
+    "remote",
     "Time a request waited for others: shards, flushes, replicas, records, members; in ms",
   ],
-  ["ResponseQueueTimeMs", requestTime.responseQueue, "Time until an answer began to be sent, in ms"],
-  ["ResponseSendTimeMs", requestTime.responseSend, "Time in which an answer was sent, in ms"],
+  ["ResponseQueueTimeMs", "responseQueue", "Time until an answer began to be sent, in ms"],
+  ["ResponseSendTimeMs", "responseSend", "Time in which an answer was sent, in ms"],
 ];
 
 /** What one series counts: APIs whose counts are added. */
@@ -45,6 +45,12 @@ export function requestFamilies(
 ): MetricFamily[] {
   const requestsOf = ({ keys }: Counted) => sumOf(keys, (key) => counters.requests(key));
   const counted = countedApis(surveys).filter((each) => requestsOf(each) > 0);
+  const times = TIMES.map(([name, time, help]) => {
+    const samples = counted.map(({ request, keys }) =>
+      histogramSample({ request }, keys.map((key) => counters.requestTimes(key, requestTime[time])))
+    );
+    return { name, time, help, samples };
+  });
   return [
     ofRequests("counter", "RequestsPerSec", {
       help: "Requests",
@@ -54,14 +60,24 @@ export function requestFamilies(
       help: "Error codes in answers, each as often as the answer has it; NONE: answers without any",
       samples: counted.flatMap(({ request, keys }) => errorSamples(request, keys.map((key) => counters.errors(key)))),
     }),
-    ...TIMES.map(([name, time, help]): MetricFamily => ({
+    ...times.map(({ name, help, samples }): MetricFamily => ({
       kind: "histogram",
       name: { group: "kafka.network", type: "RequestMetrics", name },
       help,
-      samples: counted.map(({ request, keys }) =>
-        histogramSample({ request }, keys.map((key) => counters.requestTimes(key, time)))
-      ),
+      samples,
     })),
+    {
+      kind: "histogram",
+      name: "barnabas_request_seconds",
+      help: "The same times in buckets, which can be added over brokers, and subtracted for any span of time",
+      samples: times.flatMap(({ time, samples }) => samples.map((sample) => inBuckets(sample, { part: time }))),
+    },
+    {
+      kind: "histogram",
+      name: "barnabas_flush_seconds",
+      help: "How long flushes of logs took, until the disk had them",
+      samples: [inBuckets(histogramSample({}, [counters.flushTimes()]))],
+    },
     ...["RequestQueueSize", "ResponseQueueSize"].map((name) =>
       single("gauge", { group: "kafka.network", type: "RequestChannel", name }, {
         help: "0: the shard that receives a request handles it and sends the answer, without a queue between threads",
@@ -80,6 +96,24 @@ export function histogramSample(labels: MetricLabels, histograms: readonly Histo
     for (const [bucket, count] of histogram.counts.entries()) counts[bucket] = (counts[bucket] as number) + count;
   }
   return { labels, bounds: BUCKET_BOUNDS_MS, counts, sum };
+}
+
+/** Buckets that are shown: up to each power of two microseconds, from 64 µs to 17 s. */
+const SHOWN = BUCKET_BOUNDS_MS.flatMap((ms, bucket) => {
+  const exponent = Math.log2(ms * 1000);
+  return Number.isInteger(exponent) && exponent >= 6 && exponent <= 24 ? [bucket] : [];
+});
+const SHOWN_BOUNDS = SHOWN.map((bucket) => (BUCKET_BOUNDS_MS[bucket] as number) / 1000);
+
+/** The same distribution in seconds, and in fewer buckets. @param labels further ones */
+function inBuckets({ labels, counts, sum }: HistogramSample, others: MetricLabels = {}): HistogramSample {
+  const merged = new Array<number>(SHOWN.length + 1).fill(0);
+  let shown = 0;
+  for (const [bucket, count] of counts.entries()) {
+    if (bucket > (SHOWN[shown] ?? Infinity)) shown++;
+    merged[shown] = (merged[shown] as number) + count;
+  }
+  return { labels: { ...labels, ...others }, bounds: SHOWN_BOUNDS, counts: merged, sum: sum / 1000 };
 }
 
 function countedApis(surveys: readonly ShardSurvey[]): Counted[] {

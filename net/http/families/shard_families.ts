@@ -5,11 +5,12 @@ import { TURN_TIME_BOUNDS_MS } from "../../../partitions/control.ts";
 import type { MetricFamily } from "../metric_family.ts";
 import { indexed } from "./families.ts";
 import type { MetricSources } from "./metric_sources.ts";
+import type { ShardTimes } from "./recent_rates.ts";
 
 const TURN_BOUNDS = TURN_TIME_BOUNDS_MS.map((ms) => ms / 1000);
 
-/** Families of the shards. */
-export function shardFamilies({ pool }: MetricSources): MetricFamily[] {
+/** Families of the shards. @param times of the shards */
+export function shardFamilies({ pool }: MetricSources, { busySeconds }: ShardTimes): MetricFamily[] {
   const turns = pool.turnTimes();
   return [
     {
@@ -20,7 +21,7 @@ export function shardFamilies({ pool }: MetricSources): MetricFamily[] {
         labels: { shard: String(shard) },
         bounds: TURN_BOUNDS,
         counts,
-        sum: NaN,
+        sum: busySeconds[shard] ?? 0,
       })),
     },
     indexed("gauge", "barnabas_longest_turn_seconds", {

@@ -2,23 +2,17 @@
  * Connections by listener, and how much of their time the shards wait, by the names of Kafka's SocketServer. A shard is network thread and
  * request handler in one, so both of Kafka's idle ratios are its. Main isolate.
  */
-import type { IdleSample, MetricFamily, Sample } from "../metric_family.ts";
+import type { MetricFamily, Sample } from "../metric_family.ts";
 import { kafkaAttribute, kafkaName } from "./families.ts";
 import type { MetricSources } from "./metric_sources.ts";
+import type { ShardTimes } from "./recent_rates.ts";
 
 const NANOSECONDS_PER_US = 1000;
 
-/** Since when the shards serve, and how long they had waited by then. */
-export interface ServingSince {
-  /** Monotonic time in ms. */
-  readonly atMs: number;
-  readonly waitedUs: readonly number[];
-}
-
-/** Families of the sockets. @param nowMs monotonic time */
+/** Families of the sockets. @param times of the shards */
 export function socketFamilies(
   { config: { listeners }, pool: { counters } }: MetricSources,
-  { since, nowMs }: { since: ServingSince; nowMs: number },
+  { rates, elapsedMs, waitedUs }: ShardTimes,
 ): MetricFamily[] {
   const connections = listeners.map(({ name }, index) => ({
     labels: { listener: name },
@@ -26,7 +20,9 @@ export function socketFamilies(
   }));
   const byListener = (valueOf: (of: { created: number; closed: number }) => number): Sample[] =>
     connections.map(({ labels, ...counts }) => ({ labels, value: valueOf(counts) }));
-  const idle = idleSample(since, { nowMs, waitedUs: counters.waitedUs() });
+  const ofRates = (values: readonly number[]): Sample[] =>
+    connections.map(({ labels }, index) => ({ labels, value: values[index] ?? 0 }));
+  const nanoseconds = average(waitedUs) * NANOSECONDS_PER_US;
   return [
     {
       kind: "gauge",
@@ -47,34 +43,38 @@ export function socketFamilies(
       samples: byListener(({ closed }) => closed),
     },
     {
-      kind: "idle",
+      kind: "gauge",
+      name: kafkaAttribute("kafka.server:type=socket-server-metrics,connection-creation-rate"),
+      help: "Connections that were accepted a second, in the last half minute",
+      samples: ofRates(rates.created),
+    },
+    {
+      kind: "gauge",
+      name: kafkaAttribute("kafka.server:type=socket-server-metrics,connection-close-rate"),
+      help: "Connections that were closed a second, in the last half minute",
+      samples: ofRates(rates.closed),
+    },
+    {
+      kind: "gauge",
       name: kafkaName("kafka.network:type=SocketServer,name=NetworkProcessorAvgIdlePercent"),
-      help: "Share of their time that the shards wait for something to do",
-      samples: [idle],
+      help: "Share of the last half minute in which the shards waited for something to do, 0 to 1",
+      samples: [{ labels: {}, value: average(rates.idle) }],
     },
     {
       kind: "idle",
       name: kafkaName("kafka.server:type=KafkaRequestHandlerPool,name=RequestHandlerAvgIdlePercent"),
-      help: "The same share: a shard is network thread and request handler in one",
-      samples: [idle],
+      help: "Share of the time since the start in which they did, or the nanoseconds of it",
+      samples: [{ labels: {}, ratio: Math.min(1, nanoseconds / Math.max(1, elapsedMs * 1e6)), nanoseconds }],
     },
     {
       kind: "counter",
       name: "barnabas_shard_waited_seconds_total",
       help: "How long a shard has waited for something to do",
-      samples: counters.waitedUs().map((us, shard) => ({ labels: { shard: String(shard) }, value: us / 1e6 })),
+      samples: waitedUs.map((us, shard) => ({ labels: { shard: String(shard) }, value: us / 1e6 })),
     },
   ];
 }
 
-function idleSample(since: ServingSince, now: { nowMs: number; waitedUs: readonly number[] }): IdleSample {
-  const shards = now.waitedUs.length;
-  const waitedUs = sum(now.waitedUs) - sum(since.waitedUs);
-  const passedUs = (now.nowMs - since.atMs) * 1000 * shards;
-  const ratio = passedUs <= 0 ? 1 : Math.min(1, waitedUs / passedUs);
-  return { labels: {}, ratio, nanoseconds: sum(now.waitedUs) * NANOSECONDS_PER_US / shards };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+function average(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }

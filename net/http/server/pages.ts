@@ -9,6 +9,10 @@ import type { HttpLimits } from "./http_limits.ts";
 
 /** Smaller bodies are sent as they are. */
 const GZIP_BYTES_MIN = 1024;
+/** A page is kept for so many times as long as it took to be made: a broker with very many partitions makes pages a small part of its time. */
+const KEPT_FACTOR = 10;
+/** Prometheus scrapes every 15 s by default. */
+const KEPT_MS_MAX = 5000;
 const encoder = new TextEncoder();
 
 /** What the pages need. */
@@ -27,7 +31,7 @@ interface Asked {
 
 interface Kept {
   readonly page: Page;
-  readonly atMs: number;
+  readonly untilMs: number;
 }
 
 /** The pages. */
@@ -51,10 +55,10 @@ export class Pages {
 
   /** A page that is no older than its limit. Never rejects. */
   page(name: PageName): Promise<Page> {
-    const { limits, clock, ask } = this.#parts;
+    const { clock, ask } = this.#parts;
     const nowMs = clock.monotonicMs();
     const kept = this.#kept.get(name);
-    if (kept !== undefined && nowMs - kept.atMs < limits.pageMs[name]) return Promise.resolve(kept.page);
+    if (kept !== undefined && nowMs < kept.untilMs) return Promise.resolve(kept.page);
     for (const asked of this.#asked.values()) if (asked.name === name) return asked.answer.promise;
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<Page>();
@@ -70,7 +74,10 @@ export class Pages {
     const body = encoder.encode(text);
     const gzip = body.length < GZIP_BYTES_MIN ? null : await compressed(body);
     const page = { status, contentType, body, gzip, serial: ++this.#newest };
-    this.#kept.set(asked.name, { page, atMs: this.#parts.clock.monotonicMs() });
+    const { limits: { pageMs }, clock } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const keptMs = Math.min(KEPT_MS_MAX, Math.max(pageMs[asked.name], KEPT_FACTOR * (nowMs - asked.atMs)));
+    this.#kept.set(asked.name, { page, untilMs: nowMs + keptMs });
     this.#asked.delete(id);
     asked.answer.resolve(page);
   }

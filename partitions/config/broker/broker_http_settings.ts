@@ -37,7 +37,7 @@ export const brokerHttpDefinitions: readonly ConfigDefinition[] = [
     "barnabas.metrics.kafka.exporter",
     "BOOLEAN",
     "false",
-    "Whether the metrics include those of kafka_exporter: offsets of partitions, and the lag of groups.",
+    "Whether the metrics include those that kafka_exporter has of brokers, topics and partitions, such as their offsets.",
   ),
   setting(
     "barnabas.metrics.names",
