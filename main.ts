@@ -23,7 +23,7 @@ async function main(args: string[]): Promise<number> {
   const plan = parseCommandLine(args, Deno.readTextFileSync);
   switch (plan.kind) {
     case "run":
-      return await run(plan);
+      return await run(plan, args);
     case "help":
     case "version":
       console.log(plan.text.trimEnd());
@@ -44,12 +44,13 @@ async function main(args: string[]): Promise<number> {
 }
 
 /** Runs a broker until it is stopped, or fails. @returns the exit code */
-async function run({ config, topics, warnings }: Plan): Promise<number> {
+async function run({ config, topics, warnings }: Plan, args: readonly string[]): Promise<number> {
   const say = wordsOf(config.logFormat);
   await startLog(config, toStandardError);
   using manager = serviceManager();
   for (const warning of warnings) say.warn(warning);
   const stopped = firstSignal();
+  const hangUps = new HangUps(args, say);
   const start = new AbortController();
   const isStopped = stopped.then((signal) => {
     say.inform(`${signal}: stopping; another one stops at once`);
@@ -59,6 +60,7 @@ async function run({ config, topics, warnings }: Plan): Promise<number> {
   const onProgress = (sentence: string) => manager.starting(sentence);
   const broker = await startOrExplain({ config, topics, signal: start.signal, onProgress }, say);
   if (broker === null) return start.signal.aborted ? 0 : 1;
+  hangUps.serve(broker);
   for (const address of broker.bootstrapServers.split(",")) say.greet(banner(address, broker));
   if (!start.signal.aborted) manager.ready(`Listening on ${broker.bootstrapServers}`);
   const failure = broker.closed.then(() => null, (reason: unknown) => reason);
@@ -130,6 +132,32 @@ function banner(address: string, broker: Broker): string {
   const seconds = (performance.now() / 1000).toFixed(2);
   const shards = broker.shards === 1 ? "1 shard" : `${broker.shards} shards`;
   return `Barnabas ${VERSION} listening on ${address} · data in ${broker.dataDir} · ${shards} · started in ${seconds} s`;
+}
+
+/** SIGHUP: the settings are read again, once the broker runs. Without a listener it would end the process. */
+class HangUps {
+  readonly #args: readonly string[];
+  readonly #say: Words;
+  #broker: Broker | null = null;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(args: readonly string[], say: Words) {
+    this.#args = args;
+    this.#say = say;
+    Deno.addSignalListener("SIGHUP", () => void (this.#last = this.#last.then(() => this.#reload())));
+  }
+
+  serve(broker: Broker): void {
+    this.#broker = broker;
+  }
+
+  async #reload(): Promise<void> {
+    const { reloadSentence, settingsNow } = await import("./partitions/config/command_line/settings_reload.ts");
+    const settings = settingsNow(this.#args, Deno.readTextFileSync);
+    if ("refused" in settings) return this.#say.warn(reloadSentence(settings));
+    const outcome = await this.#broker?.reload(settings.config).catch(({ message }: Error) => ({ refused: message }));
+    this.#say.inform(reloadSentence(outcome ?? { refused: "the broker is starting yet" }));
+  }
 }
 
 /** Settles with the first signal; the second ends the process. */

@@ -12,6 +12,7 @@ export { LogDirectories } from "./directory/log_directories.ts";
 export { LogDirectoryError, METADATA_STORE_FILE } from "./directory/log_directory.ts";
 export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/control_calls.ts";
 export type { Changes, ChangesParts, LoadedMetadata } from "./metadata/changes/changes.ts";
+export { BrokerSettings, type ReloadedSettings } from "./metadata/configs/broker_settings.ts";
 export { Controller, type ControllerOptions } from "./metadata/controller.ts";
 export { type ImageDelta, isHere, type MetadataImage, NO_CONTROLLER, type PartitionFailure } from "./metadata/image.ts";
 export { NO_LEADER } from "./cluster/partition_row.ts";

@@ -56,8 +56,8 @@ export {
   type PartitionImage,
   type TopicImage,
 } from "./metadata/image.ts";
-export { configOperations } from "./metadata/config_changes.ts";
-export { packAlterations } from "./metadata/packed_alterations.ts";
+export { configOperations } from "./metadata/configs/config_operations.ts";
+export { packAlterations } from "./metadata/configs/packed_alterations.ts";
 export { packQuotas, packUsers } from "./metadata/settings/packed_settings.ts";
 export { type ClientQuota, type QuotaEntity, quotaEntityTypes, quotaKey } from "./metadata/settings/quota_rows.ts";
 export { scramMechanisms, type ScramUser } from "./metadata/settings/user_rows.ts";

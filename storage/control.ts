@@ -18,7 +18,7 @@ export * from "./directory/meta_properties.ts";
 export * from "./directory/partition_metadata.ts";
 export * from "./base/uuid.ts";
 
-export { CleanerPool, type RunningCleaning } from "./cleaner_workers/cleaner_pool.ts";
+export { type CleanerLimits, CleanerPool, type RunningCleaning } from "./cleaner_workers/cleaner_pool.ts";
 export type { CleaningOrder } from "./cleaner_workers/cleaner_messages.ts";
 export type { SegmentReplacement } from "./cleaner/cleaning_job.ts";
 export type { CodecAnswer } from "./codec_workers/codec_messages.ts";

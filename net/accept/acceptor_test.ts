@@ -21,11 +21,13 @@ async function connectAndReset(port: number, handoff: Handoff): Promise<void> {
 }
 
 const limits = new ConnectionLimits({
-  maxConnections: Infinity,
-  maxConnectionsPerIp: Infinity,
-  maxConnectionsPerIpOverrides: {},
-  listeners: [{ name: "PLAINTEXT" }],
-  interBrokerListenerName: "PLAINTEXT",
+  config: {
+    maxConnections: Infinity,
+    maxConnectionsPerIp: Infinity,
+    maxConnectionsPerIpOverrides: {},
+    listeners: [{ name: "PLAINTEXT" }],
+    interBrokerListenerName: "PLAINTEXT",
+  },
   descriptors: new DescriptorBudget({ limit: 100_000, usedCount: 30 }, 2),
   openCount: () => 0,
   partitionsCount: () => 0,

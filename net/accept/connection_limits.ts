@@ -8,14 +8,14 @@
  * connection was closed can report that. A listener that only other brokers use (`inter.broker.listener.name`) does not wait for
  * `max.connections`; its connections count. Not done: Kafka then closes the connection of a client that was idle for longest.
  *
- * Connections are counted by address only where a limit needs it. The shard that closes a connection reports the number
+ * Connections are counted by address, whether a limit needs it or not: limits change while the broker runs. The shard that closes a connection reports the number
  * that the connection got here, because by then the socket may no longer know its peer.
  */
 import { assert } from "../../storage/base/assert.ts";
 import type { DescriptorBudget } from "./descriptor_budget.ts";
 
-/** Limits, and the counts that they are compared with. */
-export interface ConnectionLimitOptions {
+/** The settings, which may change at any time. */
+export interface ConnectionSettings {
   /** `max.connections` */
   readonly maxConnections: number;
   /** `max.connections.per.ip` */
@@ -25,6 +25,11 @@ export interface ConnectionLimitOptions {
   /** The listeners, and the name of that for other brokers. */
   readonly listeners: readonly { readonly name: string }[];
   readonly interBrokerListenerName: string;
+}
+
+/** Limits, and the counts that they are compared with. */
+export interface ConnectionLimitOptions {
+  readonly config: ConnectionSettings;
   readonly descriptors: DescriptorBudget;
   /** Open connections of all shards. */
   readonly openCount: () => number;
@@ -41,15 +46,12 @@ export interface Obstacle {
 
 /** The number of a connection that is not counted by its address. */
 export const UNCOUNTED = 0;
-/** Kafka's "no limit". */
-const NO_LIMIT = 2 ** 31 - 1;
 /** Numbers of counted connections wrap here, because they travel in a word of 32 bits. */
 const PEER_MAX = 2 ** 31 - 1;
 
 /** The limits, and the counts of connections by address. */
 export class ConnectionLimits {
   readonly #options: ConnectionLimitOptions;
-  readonly #isPerAddress: boolean;
   readonly #counts = new Map<string, number>();
   readonly #hosts = new Map<number, string>();
   #lastPeer = UNCOUNTED;
@@ -57,8 +59,6 @@ export class ConnectionLimits {
 
   constructor(options: ConnectionLimitOptions) {
     this.#options = options;
-    const { maxConnectionsPerIp, maxConnectionsPerIpOverrides } = options;
-    this.#isPerAddress = maxConnectionsPerIp < NO_LIMIT || Object.keys(maxConnectionsPerIpOverrides).length > 0;
   }
 
   /** Connections ever closed because their address had too many. */
@@ -72,8 +72,8 @@ export class ConnectionLimits {
    * @returns null when one may be
    */
   obstacle(nextDescriptor: number, listener = 0): Obstacle | null {
-    const { maxConnections, listeners, interBrokerListenerName, descriptors, openCount, partitionsCount } =
-      this.#options;
+    const { config: { maxConnections, listeners, interBrokerListenerName } } = this.#options;
+    const { descriptors, openCount, partitionsCount } = this.#options;
     const connections = openCount();
     const isProtected = listeners.length > 1 && listeners[listener]?.name === interBrokerListenerName;
     if (connections >= maxConnections && !isProtected) {
@@ -86,12 +86,11 @@ export class ConnectionLimits {
   /**
    * Counts a connection.
    * @param host the client's address
-   * @returns its number for `onClosed()` (UNCOUNTED where no address has a limit), or the sentence that refuses it
+   * @returns its number for `onClosed()`, or the sentence that refuses it
    */
   admit(host: string): number | { readonly refused: string } {
-    if (!this.#isPerAddress) return UNCOUNTED;
     const address = plainAddress(host);
-    const { maxConnectionsPerIp, maxConnectionsPerIpOverrides } = this.#options;
+    const { maxConnectionsPerIp, maxConnectionsPerIpOverrides } = this.#options.config;
     const most = maxConnectionsPerIpOverrides[address] ?? maxConnectionsPerIp;
     const count = this.#counts.get(address) ?? 0;
     if (count >= most) {

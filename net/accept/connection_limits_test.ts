@@ -6,22 +6,28 @@ const NO_LIMIT = 2 ** 31 - 1;
 
 const descriptors = new DescriptorBudget({ limit: 1000, usedCount: 30 }, 2);
 
-function limitsOf(
-  of: {
-    most?: number;
-    perIp?: number;
-    overrides?: Record<string, number>;
-    openCount?: () => number;
-    partitionsCount?: number;
-    listeners?: string[];
-  },
-) {
-  return new ConnectionLimits({
+interface Changes {
+  most?: number;
+  perIp?: number;
+  overrides?: Record<string, number>;
+  openCount?: () => number;
+  partitionsCount?: number;
+  listeners?: string[];
+}
+
+function settingsOf(of: Changes) {
+  return {
     maxConnections: of.most ?? NO_LIMIT,
     maxConnectionsPerIp: of.perIp ?? NO_LIMIT,
     maxConnectionsPerIpOverrides: of.overrides ?? {},
     listeners: (of.listeners ?? ["PLAINTEXT"]).map((name) => ({ name })),
     interBrokerListenerName: "PLAINTEXT",
+  };
+}
+
+function limitsOf(of: Changes, config = settingsOf(of)) {
+  return new ConnectionLimits({
+    config,
     descriptors,
     openCount: of.openCount ?? (() => 0),
     partitionsCount: () => of.partitionsCount ?? 0,
@@ -84,8 +90,19 @@ Deno.test("ConnectionLimits.admit() refuses an address at its limit, and admits 
   assert.equal(typeof limits.admit("::5"), "object");
 });
 
-Deno.test("ConnectionLimits.admit() counts nothing when no address has a limit", () => {
-  const limits = limitsOf({});
-  for (let index = 0; index < 1000; index++) assert.equal(limits.admit("10.0.0.1"), UNCOUNTED);
-  limits.onClosed([UNCOUNTED]);
+Deno.test("ConnectionLimits counts the connections that were there before an address had a limit, and follows changed limits", () => {
+  const config = settingsOf({});
+  const limits = limitsOf({ openCount: () => 3 }, config);
+  const peers = Array.from({ length: 3 }, () => limits.admit("10.0.0.1") as number);
+  assert.equal(new Set(peers).size, 3);
+  config.maxConnectionsPerIp = 2;
+  assert.equal(typeof limits.admit("10.0.0.1"), "object");
+  limits.onClosed(peers.slice(0, 2));
+  assert.equal(typeof limits.admit("10.0.0.1"), "number");
+  assert.equal(typeof limits.admit("10.0.0.1"), "object");
+  config.maxConnectionsPerIpOverrides = { "10.0.0.1": 3 };
+  assert.equal(typeof limits.admit("10.0.0.1"), "number");
+  assert.equal(limits.obstacle(10), null);
+  config.maxConnections = 3;
+  assert.match(limits.obstacle(10)?.text ?? "", /3 connections/);
 });

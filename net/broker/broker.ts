@@ -2,7 +2,7 @@
  * A broker, as the program that starts it sees it, and the options it is started with.
  */
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
-import type { TurnTimes } from "../../partitions/control.ts";
+import type { ReloadedSettings, TurnTimes } from "../../partitions/control.ts";
 
 /** A topic that exists when the broker has started. */
 export interface TopicOptions {
@@ -58,6 +58,12 @@ export interface Broker extends AsyncDisposable {
    * cost one connection. Please report any number but 0. Wraps at 2^32.
    */
   handlerFailures(): number[];
+  /**
+   * Takes other settings, as far as they can change while the broker runs. Settles when they are in force.
+   * @param config of a broker that would be started now
+   * @returns names of the settings that changed and of those that need a restart, or why nothing changed
+   */
+  reload(config: BrokerConfig): Promise<ReloadedSettings | { readonly refused: string }>;
   /** Stops cleanly: closes connections, then makes logs and checkpoints durable. Idempotent. */
   close(): Promise<void>;
 }

@@ -100,7 +100,7 @@ export function connectionLimits(
     partitionsCount: () => number;
   },
 ): ConnectionLimits {
-  return new ConnectionLimits({ ...config, descriptors, openCount: () => pool.connectionsCount, partitionsCount });
+  return new ConnectionLimits({ config, descriptors, openCount: () => pool.connectionsCount, partitionsCount });
 }
 
 /** Accepts connections for the shards. */

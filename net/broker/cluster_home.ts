@@ -14,6 +14,7 @@ import type { Listener } from "../../partitions/config/broker/listeners.ts";
 import { isUncleanElectionEnabled } from "../../partitions/config/topics/topic_configs.ts";
 import { VERSION } from "../../partitions/config/version.ts";
 import {
+  type BrokerSettings,
   type Changes,
   type ChangesParts,
   type CheckpointKind,
@@ -45,6 +46,8 @@ const LEAVE_MS_MAX = 300_000;
 /** What the home is built from. */
 export interface ClusterHomeParts {
   readonly config: BrokerConfig;
+  /** What is in force of it. */
+  readonly brokerSettings: BrokerSettings;
   /** The code of clusters. */
   readonly code: ClusterParts;
   /** A store that the brokers of a process share, which this one does not close; null: etcd. */
@@ -112,6 +115,8 @@ export class ClusterHome implements MetadataHome {
     const store = present(this.#store);
     if (await fileExists(directories.storePath)) await this.#import(directories);
     const follower = this.#owned.use(await code.StoreFollower.open(store));
+    // Before the membership: what it decides, it decides by the settings that the store has now.
+    this.#owned.use(this.#parts.brokerSettings.follow(follower));
     const report = log.etcd.warn;
     if (this.#etcd !== null) this.#owned.use(await startAntiEntropy({ store: this.#etcd, follower, report }));
     const turns = new code.TurnWatch(isolates, shardsCount, systemClock);

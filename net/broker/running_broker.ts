@@ -8,6 +8,7 @@ import {
   type Controller,
   type LogDirectories,
   notClosedCleanly,
+  type ReloadedSettings,
   type TurnTimes,
 } from "../../partitions/control.ts";
 import { firstNames } from "../../storage/base/first_names.ts";
@@ -94,6 +95,10 @@ export class RunningBroker implements Broker {
 
   handlerFailures(): number[] {
     return this.#parts.pool.handlerFailures();
+  }
+
+  reload(config: BrokerConfig): Promise<ReloadedSettings | { readonly refused: string }> {
+    return this.controller.reload(config);
   }
 
   close(): Promise<void> {

@@ -5,6 +5,7 @@
 import type { BrokerConfig } from "../../partitions/config/broker/broker_config.ts";
 import { brokerConfigFrom } from "../../partitions/config/broker/broker_properties.ts";
 import {
+  BrokerSettings,
   type Checkpoints,
   checkpointsOf,
   Controller,
@@ -74,7 +75,8 @@ export async function startMember(
   if (unsupportedReason !== null) throw new StartupError(unsupportedReason);
   const { signal } = options;
   await using started = new AsyncDisposableStack();
-  const config = await configOf(options, started);
+  const brokerSettings = new BrokerSettings(await configOf(options, started), log.broker.warn);
+  const { config } = brokerSettings;
   const ended = Promise.withResolvers<void>();
   ended.promise.catch(() => {}); // `closed` reports the failure; the program need not look at it.
   const http = started.use(await httpOf(config));
@@ -86,7 +88,7 @@ export async function startMember(
   const pool = poolOf(resources, late, (error) => ended.reject(error));
   started.defer(() => late.directories?.[Symbol.asyncDispose]());
   const failed = (error: unknown) => ended.reject(runFailure(error));
-  const about = { config, sharedStore, shardsCount, isolates: pool.isolates };
+  const about = { config, brokerSettings, sharedStore, shardsCount, isolates: pool.isolates };
   const home = started.use(await metadataHome({ ...about, failed }));
   started.adopt(pool, (pool) => pool.stop());
   const partitionsCount = () => late.controller?.partitionsCount ?? 0;
@@ -99,7 +101,7 @@ export async function startMember(
     checked.catch(() => {}); // whichever fails first is reported
     const directories = late.directories = await openDirectories(config, home);
     const [httpPort = null] = await Promise.all([http?.listening(), home.open(directories, ports), checked]);
-    const controller = late.controller = controllerOf(home, { config, pool, descriptors, late, news });
+    const controller = late.controller = controllerOf(home, { brokerSettings, pool, descriptors, late, news });
     const loaded = await load(controller, directories);
     news.begin(controller.image);
     late.dials = home.dialsFor(pool);
@@ -121,6 +123,7 @@ export async function startMember(
     const compaction = late.compaction = started.use(
       await Compaction.start({ ...place, ...cleanerLog, config, image, watermarks, shards: pool }),
     );
+    brokerSettings.listen(() => compaction.configure());
     // Changes of other brokers are applied from here on: they need the checkpoints.
     home.follow();
     // A failure ends the wait: a broker whose shards or metadata have failed never becomes active.
@@ -190,8 +193,8 @@ async function openDirectories(config: BrokerConfig, home: MetadataHome): Promis
 
 function controllerOf(
   home: MetadataHome,
-  { config, pool, descriptors, late, news }: {
-    config: BrokerConfig;
+  { brokerSettings, pool, descriptors, late, news }: {
+    brokerSettings: BrokerSettings;
     pool: ShardPool;
     descriptors: DescriptorBudget;
     late: LateParts;
@@ -200,7 +203,8 @@ function controllerOf(
 ): Controller {
   return new Controller({
     ...home.control,
-    config,
+    brokerSettings,
+    config: brokerSettings.config,
     shardsCount: pool.shardsCount,
     slotsMax: WatermarkTable.SLOTS_MAX,
     ...callsTo(pool, news),
@@ -216,7 +220,7 @@ function controllerOf(
 }
 
 async function configOf(options: BrokerOptions, started: AsyncDisposableStack): Promise<BrokerConfig> {
-  if (options.config !== undefined) return options.config;
+  if (options.config !== undefined) return { ...options.config }; // dynamic settings change it
   const { host, port, shards } = options;
   let { dataDir } = options;
   if (dataDir === undefined && options.overrides?.["log.dirs"] === undefined) {

@@ -1,18 +1,18 @@
 /**
- * DescribeConfigs, API key 32: configs of topics, groups and of this broker, from the shard's copies, without the control
- * plane. A group is described whether it exists or not.
+ * DescribeConfigs, API key 32: configs of topics, groups, of this broker, and what all brokers have in common (the broker named ""), from
+ * the shard's copies, without the control plane. A group is described whether it exists or not.
  *
  * v1 sources and synonyms (KIP-226) · v3 types and documentation (KIP-569) · v4 flexible.
  *
  * A resource that is named twice is answered once. Resources after DESCRIBED_BYTES_MAX are refused (INVALID_REQUEST).
  *
- * Not done: configs of brokers that change at run time (the broker named "" is the cluster's dynamic default, which is empty), broker
- * loggers, client metrics.
+ * Not done: broker loggers, client metrics.
  */
+import { describeBrokerConfigs, describeDefaultConfigs } from "../../partitions/config/broker/described_broker.ts";
 import type { ConfigEntry } from "../../partitions/config/config_entries.ts";
 import { describeGroupConfigs } from "../../partitions/config/groups/group_configs.ts";
 import { resourceTypes } from "../../partitions/config/resource_types.ts";
-import { describeBrokerConfigs, describeTopicConfigs } from "../../partitions/config/topics/topic_configs.ts";
+import { describeTopicConfigs } from "../../partitions/config/topics/topic_configs.ts";
 import { refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { api } from "../requests/api.ts";
 import { refuseConfigAccess } from "../requests/config_access.ts";
@@ -145,7 +145,7 @@ function describeGroup(groupId: string, { image, config }: ShardServices): Descr
 }
 
 function describeBroker(name: string, { config, nodeId }: ShardServices): Described {
-  if (name === "") return { entries: [] };
+  if (name === "") return { entries: describeDefaultConfigs(config) };
   if (!/^[+-]?\d{1,10}$/.test(name)) {
     return refuse("INVALID_REQUEST", `Broker id must be an integer, but it is: ${name}`);
   }

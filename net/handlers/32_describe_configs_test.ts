@@ -67,11 +67,12 @@ Deno.test("handleDescribeConfigs() treats null and empty keys as all, and unknow
   assert.equal(count(["no.such.config", "__proto__"]), 0);
 });
 
-Deno.test("handleDescribeConfigs() describes this broker by its id, and the cluster's dynamic default as empty", () => {
+Deno.test("handleDescribeConfigs() describes this broker by its id, and what all brokers have in common by no name", () => {
   const broker = describe({ resourceType: BROKER, resourceName: "1" });
   assert.equal(broker.errorCode, errorCode.NONE);
   const segment = broker.configs.find(({ name }) => name === "log.segment.bytes");
-  assert.deepEqual([segment?.value, segment?.configSource, segment?.readOnly], ["1048576", 4, true]);
+  assert.deepEqual([segment?.value, segment?.configSource, segment?.readOnly], ["1048576", 4, false]);
+  assert.equal(broker.configs.find(({ name }) => name === "num.partitions")?.readOnly, true);
   const all = describe({ resourceType: BROKER, resourceName: "" });
   assert.deepEqual([all.errorCode, all.configs], [errorCode.NONE, []]);
 });

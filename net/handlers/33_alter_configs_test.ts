@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type PackedAlterations, unpackAlterations } from "../../partitions/metadata/packed_alterations.ts";
+import { type PackedAlterations, unpackAlterations } from "../../partitions/metadata/configs/packed_alterations.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import type { AlterConfigsResponse } from "../protocol/messages/33_alter_configs.ts";
 import { handleAlterConfigs } from "./33_alter_configs.ts";

@@ -41,11 +41,9 @@ export class Compaction implements AsyncDisposable {
   readonly #cleaner: LogCleaner;
 
   private constructor({ config, directories, image, shards, report, inform, fs = linuxFileSystem }: CompactionParts) {
-    const { logCleanerThreads: workersMax, logCleanerIoMaxBytesPerSecond } = config;
     this.offsets = new CleanerOffsets({ fs, directories, image, report });
-    const bytesPerSecond = logCleanerIoMaxBytesPerSecond / workersMax;
-    const workers = this.#workers = new CleanerPool({ workersMax, bytesPerSecond, after: callAfter });
-    const clean: ConstructorParameters<typeof LogCleaner>[0]["clean"] = (order) => workers.clean(order);
+    const workers = this.#workers = new CleanerPool({ after: callAfter });
+    const clean: ConstructorParameters<typeof LogCleaner>[0]["clean"] = (...job) => workers.clean(...job);
     const ask = (shard: number, request: CleaningRequest) => shards.clean(shard, request);
     this.#cleaner = new LogCleaner({ image, offsets: this.offsets, config, ask, clean, report, inform });
   }
@@ -63,6 +61,11 @@ export class Compaction implements AsyncDisposable {
   receive(notice: CleaningNotice): void {
     if (notice.kind === "aborted") this.#cleaner.onAborted(notice.slot);
     else if (this.offsets.lower(notice.slot, notice.endOffset)) void this.offsets.write();
+  }
+
+  /** The settings have changed. */
+  configure(): void {
+    this.#cleaner.configure();
   }
 
   /** Compacts what is due now. Settles when nothing is due any more. */

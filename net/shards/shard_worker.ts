@@ -24,6 +24,7 @@ import {
   TurnCounter,
   WatermarkTable,
 } from "../../partitions/mod.ts";
+import { applySettings } from "../../partitions/config/broker/dynamic_settings.ts";
 import { groupSettings } from "../../partitions/config/groups/group_configs.ts";
 import { askForShortSlices, linuxFileSystem, nativeMemory, randomUuid, systemClock } from "../../storage/mod.ts";
 import { AuthenticationOnDemand } from "../requests/authentication/authentication.ts";
@@ -42,7 +43,7 @@ import { beginsLeadership, NewLeaderships } from "../requests/replication/new_le
 import type { ShardFetching } from "./fetching/shard_fetching.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
 import { ShardLog } from "./shard_log.ts";
-import { shardLogStore } from "./logs/shard_log_store.ts";
+import { shardLogStore, shardRetention } from "./logs/shard_log_store.ts";
 import { ShardMetrics } from "./metrics/shard_metrics.ts";
 import { shardReplication } from "./shard_replication.ts";
 import { TopicWaits } from "../requests/produce/topic_waits.ts";
@@ -271,7 +272,7 @@ class ShardHost {
       "table" | "interest" | "purgatory" | "outboxes" | "arena" | "arenas" | "report"
     >,
   ): ShardPartitions {
-    const { shard, state, config, announcesRetention } = this.#start;
+    const { shard, state, config } = this.#start;
     return new ShardPartitions({
       ...parts,
       shard,
@@ -279,11 +280,7 @@ class ShardHost {
       clock: systemClock,
       store: shardLogStore(this.#start, { jobs: this.#jobs, report: parts.report, post }),
       flushCheckMs: config.logFlushSchedulerIntervalMs,
-      retention: {
-        initialDelayMs: config.logInitialTaskDelayMs,
-        checkMs: config.logRetentionCheckIntervalMs,
-        isAnnounced: announcesRetention,
-      },
+      retention: shardRetention(this.#start),
       onFlushed: (tookMs) => this.#metrics.counters.countFlush(tookMs * 1000),
       flush: (request, done) => this.#jobs.flush([request], ([outcome = "failed"]) => done(outcome)),
       flushLines: FlushLine.allOf(state, shard, {
@@ -364,6 +361,7 @@ class ShardHost {
     const shrunk = delta.changed.flatMap((topic) => lostPartitions(this.#image.topicById(topic.id), topic));
     const begins = beginsLeadership(delta.changed, this.#image, this.#start.config.nodeId);
     this.#metrics.forget(deleted);
+    if (delta.brokerSettings !== undefined) applySettings(this.#start.config, delta.brokerSettings);
     this.#image.apply(delta);
     if (begins) this.#newLeaderships.begin(systemClock.monotonicMs());
     if (delta.brokers !== undefined) this.#partitions.owned.onBrokers();

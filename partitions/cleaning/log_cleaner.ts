@@ -17,7 +17,7 @@
  * the cleaner or a bug, is left alone until the next start.
  * Source: Kafka's LogCleaner and LogCleanerManager.
  */
-import type { CleaningOrder, RunningCleaning } from "../../storage/control.ts";
+import type { CleanerLimits, CleaningOrder, RunningCleaning } from "../../storage/control.ts";
 import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { systemTimers, type Timers } from "../directory/checkpoint_writer.ts";
 import { isHere, type MetadataImage } from "../metadata/image.ts";
@@ -39,11 +39,12 @@ export type CleanerSettings = Pick<
 export interface LogCleanerParts {
   readonly image: MetadataImage;
   readonly offsets: CleanerOffsets;
+  /** Read at the begin of each round: these settings are dynamic. */
   readonly config: CleanerSettings;
   /** Asks a shard. @returns settles with its answer; rejects when the broker stops or fails */
   readonly ask: (shard: number, request: CleaningRequest) => Promise<CleaningAnswer>;
-  /** Lets a worker clean a log. */
-  readonly clean: (order: CleaningOrder) => RunningCleaning;
+  /** Lets a worker clean a log. @param limits those of the round */
+  readonly clean: (order: CleaningOrder, limits: CleanerLimits) => RunningCleaning;
   /** Reports trouble to the operator, as a sentence. */
   readonly report: (text: string) => void;
   /** Says what was done. */
@@ -66,7 +67,9 @@ const BUFFER_BYTES_MAX = 2 ** 31 - 1;
 /** The cleaner; it looks for work from its construction until `stop()`. */
 export class LogCleaner {
   readonly #parts: LogCleanerParts;
-  readonly #end: () => void = () => {};
+  /** Ends the timer. */
+  #end: () => void = () => {};
+  #backoffMs = Infinity;
   /** Cleanings under way, by slot, and whether the shard still wants their results. */
   readonly #running = new Map<number, { readonly cleaning: RunningCleaning; isWanted: boolean }>();
   /** Partitions whose cleaning failed, by topic id and partition. */
@@ -74,14 +77,27 @@ export class LogCleaner {
   /** Partitions whose last cleaning the disk refused. */
   readonly #refused = new Set<string>();
   #round: Promise<void> | null = null;
-  /** Whether nothing is compacted, or not any more. */
-  #isOff: boolean;
+  /** Whether nothing is compacted any more. */
+  #isOver = false;
 
   constructor(parts: LogCleanerParts) {
     this.#parts = parts;
-    const { config, timers = systemTimers } = parts;
-    this.#isOff = !config.logCleanerEnable || config.logCleanerThreads === 0;
-    if (!this.#isOff) this.#end = timers.every(Math.max(1, config.logCleanerBackoffMs), () => this.look());
+    this.configure();
+  }
+
+  /** The settings have changed. What is under way ends with those that it began with. */
+  configure(): void {
+    const { config, timers = systemTimers } = this.#parts;
+    const backoffMs = this.#isOff ? Infinity : Math.max(1, config.logCleanerBackoffMs);
+    if (backoffMs === this.#backoffMs) return;
+    this.#end();
+    this.#backoffMs = backoffMs;
+    this.#end = this.#isOff ? () => {} : timers.every(backoffMs, () => this.look());
+  }
+
+  get #isOff(): boolean {
+    const { logCleanerEnable, logCleanerThreads } = this.#parts.config;
+    return this.#isOver || !logCleanerEnable || logCleanerThreads === 0;
   }
 
   /** Partitions that are left alone because their cleaning failed. */
@@ -105,7 +121,7 @@ export class LogCleaner {
 
   /** Aborts what is under way, and looks for nothing any more. Settles when it has ended; new segments that are ready are put in place. */
   async stop(): Promise<void> {
-    this.#isOff = true;
+    this.#isOver = true;
     this.#end();
     for (const { cleaning } of this.#running.values()) cleaning.abort();
     await this.#round;
@@ -116,22 +132,23 @@ export class LogCleaner {
       // Partitions that were tried in vain in this round: otherwise the filthiest one would keep the others from being cleaned.
       const skipped = new Set<string>();
       while (!this.#isOff) {
-        const chosen = await this.#choose(skipped);
+        const settings = { ...this.#parts.config };
+        const chosen = await this.#choose(skipped, settings.logCleanerThreads);
         if (chosen.length === 0) return;
         await Promise.all(chosen.map(async (partition) => {
-          if (!await this.#clean(partition)) skipped.add(keyOf(partition));
+          if (!await this.#clean(partition, settings)) skipped.add(keyOf(partition));
         }));
       }
     } catch (error) {
       // The shards have ended, and with them the broker, which reports why.
-      if (!this.#isOff) this.#parts.report(`Compaction ends: ${messageOf(error)}`);
-      this.#isOff = true;
+      if (!this.#isOver) this.#parts.report(`Compaction ends: ${messageOf(error)}`);
+      this.#isOver = true;
       this.#end();
     }
   }
 
   /** The filthiest logs: of each shard at most one, and no more than there may be workers. */
-  async #choose(skipped: ReadonlySet<string>): Promise<Compacted[]> {
+  async #choose(skipped: ReadonlySet<string>, threads: number): Promise<Compacted[]> {
     const byShard = Map.groupBy(this.#candidates(skipped), ({ shard }) => shard);
     const asked = byShard.entries().map(async ([shard, partitions]) => {
       const slots = Int32Array.from(partitions, ({ slot }) => slot);
@@ -142,7 +159,7 @@ export class LogCleaner {
       return partition === undefined ? [] : [{ partition, dirtyRatio: answer.dirtyRatio }];
     });
     const chosen = (await Promise.all(asked)).flat().sort((a, b) => b.dirtyRatio - a.dirtyRatio);
-    return chosen.slice(0, this.#parts.config.logCleanerThreads).map(({ partition }) => partition);
+    return chosen.slice(0, threads).map(({ partition }) => partition);
   }
 
   #candidates(skipped: ReadonlySet<string>): Compacted[] {
@@ -162,23 +179,25 @@ export class LogCleaner {
   }
 
   /** Cleans one log. @returns whether it was cleaned */
-  async #clean(partition: Compacted): Promise<boolean> {
+  async #clean(partition: Compacted, settings: CleanerSettings): Promise<boolean> {
     const { slot, shard } = partition;
-    const { ask, clean, config } = this.#parts;
+    const { ask, clean } = this.#parts;
+    const workersMax = settings.logCleanerThreads;
+    const bytesPerSecond = settings.logCleanerIoMaxBytesPerSecond / workersMax;
     const begun = await ask(shard, {
       kind: "begin",
       slot,
       checkpointed: this.#checkpointed(partition),
       dedupeBufferBytes: Math.min(
         BUFFER_BYTES_MAX,
-        Math.floor(config.logCleanerDedupeBufferSize / config.logCleanerThreads),
+        Math.floor(settings.logCleanerDedupeBufferSize / workersMax),
       ),
-      dedupeLoadFactor: config.logCleanerIoBufferLoadFactor,
+      dedupeLoadFactor: settings.logCleanerIoBufferLoadFactor,
     });
     if (begun.kind !== "begun") return false;
-    const running = { cleaning: clean(begun.order), isWanted: true };
+    const running = { cleaning: clean(begun.order, { workersMax, bytesPerSecond }), isWanted: true };
     this.#running.set(slot, running);
-    if (this.#isOff) running.cleaning.abort();
+    if (this.#isOver) running.cleaning.abort();
     const outcome = await running.cleaning.outcome;
     const damage = outcome.kind === "damaged" ? outcome.message : null;
     if (outcome.kind !== "cleaned") await ask(shard, { kind: "end", slot, damage });

@@ -4,7 +4,7 @@
  *
  * Always: when listeners are called, the image already says what the change says, and its revision is the change's.
  */
-import { PARTITIONS, SOME_DIRECTORY, TOPICS } from "../metadata/records.ts";
+import { BROKER_CONFIGS, PARTITIONS, SOME_DIRECTORY, TOPICS } from "../metadata/records.ts";
 import { MetadataStoreError, type StoreChange, type StoredEntry } from "../metadata/store/store.ts";
 import type { StoreFollower } from "../metadata/store/store_follower.ts";
 import { ABSENT, type BrokerEntry, type BrokerState, type ClusterImage } from "./cluster_image.ts";
@@ -34,7 +34,7 @@ export interface ImageChange {
   readonly brokers: boolean;
   /** Whether the controller is another one. */
   readonly controller: boolean;
-  /** Ids of topics whose settings changed; not those that are new. */
+  /** Ids of topics whose settings changed, of all where those of brokers did; not those that are new. */
   readonly settings: readonly string[];
 }
 
@@ -184,6 +184,7 @@ export class LiveImage implements ClusterImage, Disposable {
       if (key.startsWith(PARTITIONS)) changing.partitions.push(this.#partition(key, entry));
       else if (key.startsWith(BROKERS)) brokers.add(this.#brokerRow(key, entry));
       else if (key.startsWith(TOPICS)) this.#topic(key, entry, changing);
+      else if (key.startsWith(BROKER_CONFIGS)) { for (const id of this.#configs.keys()) changing.settings.push(id); }
       else if (key === CONTROLLER) {
         this.#controller = entry && { row: controllerRowOf(entry), version: entry.version };
         changing.controller = true;

@@ -11,6 +11,12 @@ export interface ConfigSynonym {
   readonly factor: number;
 }
 
+/**
+ * How a broker setting changes while the broker runs, as `dynamicConfigUpdateModes` of Kafka's DynamicBrokerConfig says: not at all, for all
+ * brokers or one, or for one at a time. What Kafka changes for one at a time (listeners), this broker only reads at its start.
+ */
+export type UpdateMode = "read-only" | "cluster-wide" | "per-broker";
+
 /** One setting. */
 export interface ConfigDefinition {
   readonly name: string;
@@ -23,6 +29,8 @@ export interface ConfigDefinition {
   readonly synonyms: readonly ConfigSynonym[];
   /** "later": accepted, stored and shown, but without effect so far. */
   readonly effect: "now" | "later";
+  /** For a broker setting. */
+  readonly update: UpdateMode;
 }
 
 /** Options that most settings do not need. */
@@ -31,6 +39,8 @@ export interface SettingOptions {
   check?: ConfigCheck;
   /** The setting has no effect so far. */
   later?: true;
+  /** How a broker setting changes; read-only by default. */
+  update?: UpdateMode;
   /** Broker settings inherited from: "name" or "name*factor". */
   from?: string[];
 }
@@ -47,7 +57,8 @@ export function setting(
     return { name: synonym, factor: Number(factor) };
   });
   const effect = options.later ? "later" : "now";
-  return { name, type, defaultText, check: options.check ?? null, documentation, synonyms, effect };
+  const { check = null, update = "read-only" } = options;
+  return { name, type, defaultText, check, documentation, synonyms, effect, update };
 }
 
 /** A map of rows by name, in their order. */

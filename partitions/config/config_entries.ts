@@ -8,10 +8,18 @@
 import { assert } from "../../storage/base/assert.ts";
 import { brokerDefinitions } from "./broker/broker_definitions.ts";
 import type { ConfigDefinition } from "./config_definitions.ts";
+import type { ConfigLayers } from "./config_layers.ts";
 import { configTypes, type ConfigValue, parseConfigValue } from "./config_values.ts";
 
 /** Where a value comes from, as DescribeConfigs numbers it (DescribeConfigsResponse.ConfigSource). */
-export const configSources = { topic: 1, staticBroker: 4, default: 5, group: 8 } as const;
+export const configSources = {
+  topic: 1,
+  dynamicBroker: 2,
+  dynamicDefaultBroker: 3,
+  staticBroker: 4,
+  default: 5,
+  group: 8,
+} as const;
 
 /** A synonym: the value that would be effective if those before it were not set. */
 export interface ConfigSynonymEntry {
@@ -57,22 +65,31 @@ export function resolveConfig(
     const broker = brokerDefinitions.get(synonym.name);
     if (text === undefined || broker === undefined) continue;
     const parsed = parseChecked(broker, text);
-    if (synonym.factor === 1 || typeof parsed.value !== "number") return parsed;
+    // Of times in several units, all that is negative means no limit.
+    const isTime = definition.synonyms.some(({ factor }) => factor !== 1);
+    if (!isTime || typeof parsed.value !== "number") return parsed;
     const value = parsed.value < 0 ? -1 : parsed.value * synonym.factor;
     return { value, text: String(value) };
   }
   return definition.defaultText === null ? { value: "", text: null } : parseChecked(definition, definition.defaultText);
 }
 
+/** What is shown of a broker's settings. */
+export interface ShownBroker {
+  /** What is in force. */
+  readonly properties: BrokerProperties;
+  readonly layers: ConfigLayers;
+}
+
 /** The rows of all settings of a topic or group. @param source source number of its own configs */
 export function describeResource(
   definitions: Iterable<ConfigDefinition>,
   own: Readonly<Record<string, string>>,
-  { properties, source }: { properties: BrokerProperties; source: number },
+  { broker, source }: { broker: ShownBroker; source: number },
 ): ConfigEntry[] {
   return Array.from(definitions, (definition) => {
-    const { text } = resolveConfig(definition, own[definition.name], properties);
-    const inherited = brokerSynonyms(definition.synonyms.map(({ name }) => name), properties);
+    const { text } = resolveConfig(definition, own[definition.name], broker.properties);
+    const inherited = brokerSynonyms(definition.synonyms.map(({ name }) => name), broker);
     const synonyms = own[definition.name] === undefined
       ? inherited
       : [{ name: definition.name, value: text, source }, ...inherited];
@@ -99,19 +116,20 @@ export function configEntry(
 }
 
 /**
- * The values set in the properties, then the defaults, each in the order of `names`, from the first value of `names[0]` on: Kafka shows none
- * of a setting whose own name has neither (ConfigHelper.configSynonyms).
+ * The values of settings that stand for one another: those of this broker, of all brokers, the static ones and the defaults, each in the
+ * order of `names`. As in Kafka, those before the first value of the first name are left out.
  */
-export function brokerSynonyms(names: string[], properties: BrokerProperties): ConfigSynonymEntry[] {
-  const set = names.map((name) => ({ name, value: properties[name] ?? null, source: configSources.staticBroker }));
-  const defaults = names.map((name) => ({
-    name,
-    value: brokerDefinitions.get(name)?.defaultText ?? null,
-    source: configSources.default,
-  }));
-  const all = [...set, ...defaults].filter(({ value }) => value !== null);
-  const from = all.findIndex(({ name }) => name === names[0]);
-  return from < 0 ? [] : all.slice(from);
+export function brokerSynonyms(names: readonly string[], { layers }: ShownBroker): ConfigSynonymEntry[] {
+  const valuesOf = (valueOf: (name: string) => string | null | undefined, source: number) =>
+    names.map((name) => ({ name, value: valueOf(name) ?? null, source }));
+  const all = [
+    ...valuesOf((name) => layers.broker[name], configSources.dynamicBroker),
+    ...valuesOf((name) => layers.default[name], configSources.dynamicDefaultBroker),
+    ...valuesOf((name) => layers.static[name], configSources.staticBroker),
+    ...valuesOf((name) => brokerDefinitions.get(name)?.defaultText, configSources.default),
+  ].filter(({ value }) => value !== null);
+  const first = all.findIndex(({ name }) => name === names[0]);
+  return first < 0 ? [] : all.slice(first);
 }
 
 function parseChecked(definition: ConfigDefinition, text: string): { value: ConfigValue; text: string } {

@@ -113,6 +113,11 @@ export const throttledReplicas: ConfigCheck = ({ name, value }) => {
   return invalid(name, `[${value.join(", ")}]`, why);
 };
 
+/** Kafka's sentence for settings that do not fit each other (`require` of its KafkaConfig). */
+export function requirement(text: string): string {
+  return `requirement failed: ${text}`;
+}
+
 /** Kafka's sentence for a refused value (ConfigException). A long value is cut, because answers repeat the sentence. */
 export function invalid(name: string, shown: string, why: string): string {
   const value = shown.length > SHOWN_CHARACTERS_MAX ? `${shown.slice(0, SHOWN_CHARACTERS_MAX)}...` : shown;

@@ -19,7 +19,7 @@ import type { BrokerRegistration, HeartbeatAnswer, RegistrationAnswer } from "..
 import type { RowOutcome, RowProposal } from "../cluster/row_proposals.ts";
 import type { MoveRequest } from "../directory/replica_moves.ts";
 import type { MutationClient } from "../quotas/mutation_quotas.ts";
-import type { PackedAlterations } from "./packed_alterations.ts";
+import type { PackedAlterations } from "./configs/packed_alterations.ts";
 import type { Packed } from "./settings/packed_settings.ts";
 
 /** The result for one subject of a request that changes configs, quotas or credentials, or one broker. */
@@ -59,7 +59,7 @@ export interface ControlCalls {
   };
   /** Forgets a broker (changes/unregistration.ts). */
   unregisterBroker: { args: { broker: number }; result: AlterationResult };
-  /** Changes configs of topics and groups; one result for each resource, in their order. */
+  /** Changes configs of topics, groups and brokers; one result for each resource, in their order. */
   alterConfigs: { args: PackedAlterations; result: readonly AlterationResult[] };
   /** Changes client quotas; one result for each entity, with its types and names. */
   alterClientQuotas: {

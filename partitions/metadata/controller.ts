@@ -15,6 +15,7 @@ import type { BrokerConfig } from "../config/broker/broker_config.ts";
 import { type ElectedCalls, NO_MEMBERSHIP } from "../cluster/membership_calls.ts";
 import type { RowProposal, RowProposals } from "../cluster/row_proposals.ts";
 import type { PartitionDirectories } from "./adoption.ts";
+import { BrokerSettings, type ReloadedSettings } from "./configs/broker_settings.ts";
 import type { ControlCallName, ControlCalls, ControlPlane } from "./control_calls.ts";
 import { type CreatableTopicConfigs, describeCreated, refusedCreation, TIMED_OUT } from "./creation_answers.ts";
 import type { ImageDelta, MetadataImage, PartitionFailure } from "./image.ts";
@@ -54,6 +55,8 @@ export interface ControllerOptions {
   /** Carries changes out over a store that several brokers share. Without it the store is this broker's own. */
   readonly changes?: (parts: ChangesParts) => Changes;
   readonly config: BrokerConfig;
+  /** What is in force of `config`; by default, what the store says of it. */
+  readonly brokerSettings?: BrokerSettings;
   readonly shardsCount: number;
   /** Rows of the watermark table. */
   readonly slotsMax: number;
@@ -96,6 +99,7 @@ export class Controller implements ControlPlane {
   readonly #table: TopicTable;
   readonly #calls: Calls;
   readonly #changes: Changes;
+  readonly #brokerSettings: BrokerSettings;
   readonly #refused: RefusedCreations;
   readonly #quotas: MutationQuotas;
   #directories: PartitionDirectories | null = null;
@@ -112,7 +116,10 @@ export class Controller implements ControlPlane {
     const { nowMs = () => performance.now() } = options;
     this.#quotas = new MutationQuotas({ image: this.image, config: options.config, nowMs });
     const { config: { nodeId }, membership = NO_MEMBERSHIP } = options;
-    const parts = { ...options, nodeId, table: this.#table, directories: () => this.#directories };
+    const brokerSettings = this.#brokerSettings = options.brokerSettings ??
+      new BrokerSettings(options.config, options.report);
+    brokerSettings.listen(() => this.#defaultConfigs = null);
+    const parts = { ...options, nodeId, brokerSettings, table: this.#table, directories: () => this.#directories };
     this.#changes = options.changes?.(parts) ??
       new MetadataChanges({ ...parts, random: options.random ?? Math.random });
     this.#calls = {
@@ -143,7 +150,7 @@ export class Controller implements ControlPlane {
         }),
       unregisterBroker: ({ broker }) => this.#inTurn(async () => await this.#changes.unregister(broker) ?? DONE),
       alterConfigs: (packed) =>
-        this.#inTurn(() => alterConfigs(packed, { ...this.#alterationParts(), broker: options.config })),
+        this.#inTurn(() => alterConfigs(packed, { ...this.#alterationParts(), brokerSettings })),
       alterClientQuotas: ({ packed }) => this.#inTurn(() => alterQuotas(packed, this.#alterationParts())),
       alterUserScramCredentials: ({ packed }) => this.#alterUsers(packed),
       moveReplicas: ({ moves }) => Promise.resolve({ errorCodes: this.#moves?.request(moves) ?? [] }),
@@ -208,6 +215,18 @@ export class Controller implements ControlPlane {
   /** Takes the partitions of a log directory that failed offline, until a restart; new ones go to others. Settles when every shard knows. */
   failDirectory(directory: number): Promise<void> {
     return this.#inOwnTurn(() => this.#changes.failDirectory(directory));
+  }
+
+  /**
+   * Takes the settings of a new server.properties. Settles when every shard uses those that can change now.
+   * @param started the settings of a broker that would be started with it @returns what became of them, or why nothing changed
+   */
+  async reload(started: BrokerConfig): Promise<ReloadedSettings | { readonly refused: string }> {
+    const outcome = this.#brokerSettings.reload(started);
+    if (!("refused" in outcome) && outcome.changed.length > 0) {
+      await this.#inOwnTurn(() => this.#changes.publishSettings());
+    }
+    return outcome;
   }
 
   /** Ends moves to other log directories. Settles when nothing is copied any more. */

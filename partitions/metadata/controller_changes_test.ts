@@ -7,7 +7,7 @@ import { withDirectory } from "../../tests/temporary_directory.ts";
 import type { Controller } from "./controller.ts";
 import { ListedDirectories, MemoryStore, startController } from "./controller_testing.ts";
 import { MetadataImage } from "./image.ts";
-import { packAlterations } from "./packed_alterations.ts";
+import { packAlterations } from "./configs/packed_alterations.ts";
 import { SqliteStore } from "./store/sqlite_store.ts";
 
 async function create(controller: Controller, name: string, numPartitions = 1): Promise<string> {

@@ -52,6 +52,7 @@ export interface LoadedTopics {
   readonly topics: readonly StoredTopic[];
   readonly groups: StoredMetadata["groups"];
   readonly settings: StoredMetadata["settings"];
+  readonly brokerConfigs: StoredMetadata["brokerConfigs"];
   /** First producer id of the next block, and the version of the row that stores it. */
   readonly producerIds: { readonly next: number; readonly version: number };
   /** Version of the start's transaction. */
@@ -105,6 +106,7 @@ export async function loadTopics(directories: PartitionDirectories, options: Loa
     topics: finished,
     groups: stored.groups,
     settings: stored.settings,
+    brokerConfigs: stored.brokerConfigs,
     producerIds: { next: producerIds.next, version: producerIds.isChanged ? version : producerIds.version },
     version,
     adopted: plan.adopted.flatMap(({ name, first, leaderEpochs }) =>

@@ -6,6 +6,7 @@
 import type { LogConfig } from "../../storage/log/log_config.ts";
 import type { BrokerState } from "../cluster/cluster_image.ts";
 import type { PartitionRow } from "../cluster/partition_row.ts";
+import type { DynamicSettings } from "../config/broker/dynamic_fields.ts";
 import type { Listener } from "../config/broker/listeners.ts";
 import { type ClientQuota, quotaKey } from "./settings/quota_rows.ts";
 import type { ScramUser } from "./settings/user_rows.ts";
@@ -131,6 +132,8 @@ export interface ImageDelta {
   readonly clientQuotas?: readonly ClientQuota[];
   /** Users whose SCRAM credentials changed; none by default. */
   readonly scramUsers?: readonly ScramUser[];
+  /** The settings of this broker that are in force, if they changed; the receiver applies them (`applySettings()`). */
+  readonly brokerSettings?: DynamicSettings;
   /** Number of the store's transaction that made the change; not set for changes that are not stored (partition moves). */
   readonly version?: number;
 }

@@ -9,6 +9,7 @@
  *   groups/<encoded group id>   {configs}  configs of a group (id by encodeURIComponent); absent = none
  *   quotas/<encoded entity>     {entity, values}  client quotas (settings/quota_rows.ts); absent = none
  *   users/<encoded name>        {scram}    SCRAM credentials of a user (settings/user_rows.ts); absent = no such user
+ *   broker-configs/<node id>    {configs}  dynamic settings of one broker, and of all: broker-configs/default; absent = none
  *   producer-ids                {next}     first producer id of the next block
  * ```
  *
@@ -30,6 +31,8 @@ export const PARTITIONS = "partitions/";
 export const DELETED = "deleted/";
 /** Prefix of the groups that have configs. */
 export const GROUPS = "groups/";
+/** Prefix of the dynamic settings of brokers. */
+export const BROKER_CONFIGS = "broker-configs/";
 /** Key of the producer ids. */
 export const PRODUCER_IDS = "producer-ids";
 
@@ -68,6 +71,12 @@ export interface GroupRow {
   readonly configs: Readonly<Record<string, string>>;
 }
 
+/** The dynamic settings of a broker, or of all. */
+export type BrokerConfigsRow = GroupRow;
+
+/** Whose dynamic settings: a broker's, by its node id, or those of all. */
+export type BrokerConfigsOwner = number | "default";
+
 /** A row with its version, for comparisons. */
 export interface Versioned<Row> {
   readonly row: Row;
@@ -86,6 +95,8 @@ export interface StoredMetadata {
   readonly groups: ReadonlyMap<string, Versioned<GroupRow>>;
   /** Rows of client quotas and users, checked (settings/setting_rows.ts). */
   readonly settings: readonly StoredEntry[];
+  /** Dynamic settings; null for a row that this version cannot read. */
+  readonly brokerConfigs: ReadonlyMap<BrokerConfigsOwner, Versioned<BrokerConfigsRow | null>>;
   readonly producerIds: Versioned<{ readonly next: number }> | null;
 }
 
@@ -119,6 +130,23 @@ export function groupKey(groupId: string): string {
   return GROUPS + encodeURIComponent(groupId.toWellFormed());
 }
 
+/** Key of dynamic settings. */
+export function brokerConfigsKey(owner: BrokerConfigsOwner): string {
+  return `${BROKER_CONFIGS}${owner}`;
+}
+
+/** Whose settings a key names; null for a damaged key. */
+export function brokerConfigsOwnerOf(key: string): BrokerConfigsOwner | null {
+  const owner = key.slice(BROKER_CONFIGS.length);
+  if (owner === "default") return owner;
+  return /^(0|[1-9]\d{0,9})$/.test(owner) ? Number(owner) : null;
+}
+
+/** A row of dynamic settings; null when this version cannot read it. */
+export function brokerConfigsRowOf(entry: StoredEntry): BrokerConfigsRow | null {
+  return parseRow(entry, isGroupRow);
+}
+
 /** Limit for the partition number of a row, so that a damaged key does not make a huge list. */
 const PARTITION_MAX = 1_000_000;
 
@@ -129,6 +157,7 @@ export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
   const deleted = new Map<string, DeletedRow>();
   const groups = new Map<string, Versioned<GroupRow>>();
   const settings: StoredEntry[] = [];
+  const brokerConfigs = new Map<BrokerConfigsOwner, Versioned<BrokerConfigsRow | null>>();
   let producerIds: StoredMetadata["producerIds"] = null;
   for (const entry of entries) {
     const { key, version } = entry;
@@ -144,10 +173,12 @@ export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
     } else if (key.startsWith(GROUPS)) {
       groups.set(orDamaged(entry, groupOfKey(key)), { row: parse(entry, isGroupRow), version });
     } else if (isSettingKey(key)) settings.push(orDamaged(entry, isSettingRow(entry) ? entry : null));
-    else if (key === PRODUCER_IDS) producerIds = { row: parse(entry, isProducerIds), version };
+    else if (key.startsWith(BROKER_CONFIGS)) {
+      brokerConfigs.set(orDamaged(entry, brokerConfigsOwnerOf(key)), { row: brokerConfigsRowOf(entry), version });
+    } else if (key === PRODUCER_IDS) producerIds = { row: parse(entry, isProducerIds), version };
     else throw new MetadataStoreError(`The metadata store has a row of unknown kind: ${key}`);
   }
-  return { topics, partitions, deleted, groups, settings, producerIds };
+  return { topics, partitions, deleted, groups, settings, brokerConfigs, producerIds };
 }
 
 /** Topic id and partition that the key of a partition names; null for a damaged key. */

@@ -55,6 +55,11 @@ export interface StoredTopic {
   readonly versions: TopicVersions;
 }
 
+const MIN_ISR = "min.insync.replicas";
+
+/** Partitions of topics that are published together because what they inherit has changed. */
+const INHERITING_PARTITIONS_MAX = 400;
+
 /** The place of a partition without a replica on this broker. */
 const NO_PLACE: Placed = { shard: ELSEWHERE, slot: ELSEWHERE };
 
@@ -69,6 +74,8 @@ export class TopicTable {
   readonly #collisions = new Map<string, Set<string>>();
   /** Partitions that are offline whatever their rows say, as "<topic id>/<n>". */
   readonly #keptOffline = new Set<string>();
+  /** What topics have inherited; null while there were none. */
+  #inherited: Pick<BrokerConfig, "logDefaults" | "minInsyncReplicas"> | null = null;
 
   /** @param config defaults of topics @param places numbers of shards and of rows of the watermark table */
   constructor(config: BrokerConfig, places: { shardsCount: number; slotsMax: number }) {
@@ -95,6 +102,8 @@ export class TopicTable {
 
   /** Adds topics that were stored. @returns the change to publish */
   add(topics: readonly StoredTopic[]): ImageDelta {
+    const { logDefaults, minInsyncReplicas } = this.#config;
+    this.#inherited ??= { logDefaults, minInsyncReplicas };
     const changed = topics.map((topic) => this.#toImage(topic, this.#assign(topic.rows)));
     this.#countDirectories(changed, 1);
     for (const [index, { name, id, versions }] of topics.entries()) {
@@ -219,6 +228,34 @@ export class TopicTable {
     return { changed, deletedIds: [], offlineDirectories: this.directories.offline };
   }
 
+  /**
+   * The broker's settings have changed: finds the topics that inherit something else from them. Some at a time, because a change of many
+   * partitions keeps the turns of the shards long; each part has to be applied before the next one is taken.
+   */
+  *inheriting(): Generator<readonly TopicImage[], void> {
+    const { logDefaults, minInsyncReplicas } = this.#config;
+    const inherited = { logDefaults, minInsyncReplicas };
+    const last = this.#inherited ?? inherited;
+    this.#inherited = inherited;
+    const isOther = minInsyncReplicas !== last.minInsyncReplicas;
+    if (!isOther && isSameLogConfig(logDefaults, last.logDefaults)) return;
+    let part: TopicImage[] = [];
+    let partitionsCount = 0;
+    for (const { id } of [...this.image.topics()]) {
+      const topic = this.image.topicById(id);
+      if (topic === undefined) continue;
+      const logConfig = this.#resolve(topic.configs);
+      if (isSameLogConfig(logConfig, topic.logConfig) && !(isOther && topic.configs[MIN_ISR] === undefined)) continue;
+      if (part.length > 0 && partitionsCount + topic.partitions.length > INHERITING_PARTITIONS_MAX) {
+        yield part;
+        [part, partitionsCount] = [[], 0];
+      }
+      part.push({ ...topic, logConfig });
+      partitionsCount += topic.partitions.length;
+    }
+    if (part.length > 0) yield part;
+  }
+
   /** Changes the configs of a topic that were stored. @returns the topic to publish */
   configure(topic: TopicImage, configs: Readonly<Record<string, string>>, version: number): TopicImage {
     this.#versions.set(topic.id, { ...this.versionsOf(topic.id), topic: version });
@@ -313,6 +350,11 @@ export class TopicTable {
     names.delete(name);
     if (names.size === 0) this.#collisions.delete(key);
   }
+}
+
+/** Whether two are alike. Topics without configs share one object. */
+function isSameLogConfig(one: LogConfig, other: LogConfig): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
 }
 
 function replicationOf({ minIsr = 1, recovering = false }: ShownRow): ReplicationImage {

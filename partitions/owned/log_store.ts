@@ -49,7 +49,7 @@ export interface LogStoreOptions {
   readonly directories: readonly LogStoreDirectory[];
   /** Logs to which neither the clean stop nor the page cache applies, by `partitionKey()`; none by default. */
   readonly unmarked?: readonly string[];
-  /** `producer.id.expiration.ms` */
+  /** `producer.id.expiration.ms`, read whenever producers expire: it may change. */
   readonly producerIdExpirationMs: number;
   /** Closed segments whose files may stay open, and mappings of files; there are defaults. */
   readonly warmSegmentsMax?: number;
@@ -110,7 +110,8 @@ export class LogStore {
   }
 
   #open(topic: TopicImage, partition: number, handedOver: Watermarks | null): Log | string {
-    const { fs, clock, producerIdExpirationMs, report } = this.#options;
+    const options = this.#options;
+    const { fs, clock, report } = options;
     const key = partitionKey(topic.name, partition);
     const index = topic.partitions[partition]?.directory ?? OFFLINE_DIRECTORY;
     const [place, checkpoints] = [this.#options.directories[index], this.#checkpoints[index]];
@@ -144,7 +145,9 @@ export class LogStore {
         isHandedOver,
         recoveryPoint: toOffset(recoveryPoints.get(key) ?? 0),
         logStartOffset,
-        producerIdExpirationMs,
+        get producerIdExpirationMs() {
+          return options.producerIdExpirationMs;
+        },
         topicId: topic.id,
         resources: this.#resources,
         report,

@@ -10,12 +10,16 @@ import type { CleaningOrder, CleaningOutcome, ToCleaner } from "./cleaner_messag
 /** A worker that had nothing to do for this long is ended: what it holds is large, and starting one takes 50 ms. */
 const IDLE_MS = 1000;
 
-/** What the pool is built from. */
-export interface CleanerPoolParts {
+/** The limits of a cleaning, which the next one may not have any more. */
+export interface CleanerLimits {
   /** Most workers: `log.cleaner.threads`. */
   readonly workersMax: number;
   /** `log.cleaner.io.max.bytes.per.second`, for each worker. */
   readonly bytesPerSecond: number;
+}
+
+/** What the pool is built from. */
+export interface CleanerPoolParts {
   /** Calls back after a time. @returns a function that cancels it */
   readonly after: (ms: number, callback: () => void) => () => void;
 }
@@ -41,7 +45,7 @@ export class CleanerPool implements Disposable {
   readonly #parts: CleanerPoolParts;
   readonly #members = new Set<Member>();
 
-  /** @param parts how many workers there may be */
+  /** @param parts what ends idle workers */
   constructor(parts: CleanerPoolParts) {
     this.#parts = parts;
   }
@@ -52,12 +56,12 @@ export class CleanerPool implements Disposable {
   }
 
   /** Lets a worker clean a log; at most `workersMax` cleanings may be under way. */
-  clean(order: CleaningOrder): RunningCleaning {
-    const member = this.#members.values().find(({ settle }) => settle === null) ?? this.#start();
+  clean(order: CleaningOrder, { workersMax, bytesPerSecond }: CleanerLimits): RunningCleaning {
+    const member = this.#members.values().find(({ settle }) => settle === null) ?? this.#start(workersMax);
     const { promise, resolve } = Promise.withResolvers<CleaningOutcome>();
     member.keep();
     member.settle = resolve;
-    this.#post(member, { type: "clean", order, bytesPerSecond: this.#parts.bytesPerSecond });
+    this.#post(member, { type: "clean", order, bytesPerSecond });
     const abort = () => {
       if (member.settle === resolve) this.#post(member, { type: "abort" });
     };
@@ -69,8 +73,8 @@ export class CleanerPool implements Disposable {
     for (const member of this.#members) this.#end(member);
   }
 
-  #start(): Member {
-    assert(this.#members.size < this.#parts.workersMax, "no more logs are cleaned at a time than there may be workers");
+  #start(workersMax: number): Member {
+    assert(this.#members.size < workersMax, "no more logs are cleaned at a time than there may be workers");
     const worker = new Worker(new URL("./cleaner_worker.ts", import.meta.url), { type: "module", name: "cleaner" });
     const member: Member = { worker, settle: null, keep: () => {} };
     worker.onmessage = ({ data }: MessageEvent<CleaningOutcome>) => {

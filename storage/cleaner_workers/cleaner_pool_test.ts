@@ -3,7 +3,7 @@ import { append, openLog, testConfig, TestDirectory } from "../../tests/log_fixt
 import { TEST_TIMESTAMP } from "../../tests/record_batch_builder.ts";
 import type { CleaningOrder } from "./cleaner_messages.ts";
 import { cleaningOf, cleaningOrder } from "../cleaner/cleaning_orders.ts";
-import { CleanerPool } from "./cleaner_pool.ts";
+import { type CleanerLimits, CleanerPool, type RunningCleaning } from "./cleaner_pool.ts";
 
 const config = { ...testConfig, segmentBytes: 2000, compact: true };
 
@@ -12,15 +12,20 @@ class Fixture implements Disposable {
   readonly timers = new Set<() => void>();
   readonly pool: CleanerPool;
 
+  readonly #limits: CleanerLimits;
+
   constructor(workersMax = 1, bytesPerSecond = Infinity) {
+    this.#limits = { workersMax, bytesPerSecond };
     this.pool = new CleanerPool({
-      workersMax,
-      bytesPerSecond,
       after: (_ms, callback) => {
         this.timers.add(callback);
         return () => void this.timers.delete(callback);
       },
     });
+  }
+
+  clean(order: CleaningOrder): RunningCleaning {
+    return this.pool.clean(order, this.#limits);
   }
 
   [Symbol.dispose](): void {
@@ -51,7 +56,7 @@ Deno.test("CleanerPool lets a worker clean a log, and ends it when it has been i
   using fixture = new Fixture();
   const order = orderIn(directory.partition);
   assert.equal(fixture.pool.workersCount, 0, "a fresh broker has none");
-  const outcome = await fixture.pool.clean(order).outcome;
+  const outcome = await fixture.clean(order).outcome;
   assert.ok(outcome.kind === "cleaned");
   const { replacements, nextDirtyOffset } = outcome.result;
   assert.equal(nextDirtyOffset, order.segments.at(-1)!.endOffset);
@@ -66,12 +71,12 @@ Deno.test("CleanerPool aborts a cleaning, which removes its files, and the worke
   using directory = new TestDirectory();
   using fixture = new Fixture(1, 1000); // the throttle makes it wait
   const order = orderIn(directory.partition);
-  const running = fixture.pool.clean(order);
+  const running = fixture.clean(order);
   running.abort();
   assert.deepEqual(await running.outcome, { kind: "aborted" });
   assert.deepEqual(cleanedIn(directory.partition), []);
   running.abort();
-  const next = fixture.pool.clean(order);
+  const next = fixture.clean(order);
   next.abort();
   assert.equal((await next.outcome).kind, "aborted");
 });
@@ -80,18 +85,18 @@ Deno.test("CleanerPool says whether the disk refused, the log is damaged, or it 
   using directory = new TestDirectory();
   using fixture = new Fixture();
   const order = orderIn(directory.partition);
-  const gone = await fixture.pool.clean({ ...order, directory: `${directory.path}/gone` }).outcome;
+  const gone = await fixture.clean({ ...order, directory: `${directory.path}/gone` }).outcome;
   assert.equal(gone.kind, "refused");
   const path = `${directory.partition}/00000000000000000000.log`;
   const bytes = Deno.readFileSync(path);
   bytes.fill(7, 100, 200);
   Deno.writeFileSync(path, bytes);
-  const damaged = await fixture.pool.clean(order).outcome;
+  const damaged = await fixture.clean(order).outcome;
   assert.ok(
     damaged.kind === "damaged" && damaged.message.includes("00000000000000000000.log"),
     JSON.stringify(damaged),
   );
   assert.deepEqual(cleanedIn(directory.partition), []);
-  const wrong = await fixture.pool.clean({ ...order, segments: [] }).outcome;
+  const wrong = await fixture.clean({ ...order, segments: [] }).outcome;
   assert.equal(wrong.kind, "failed", "a bug of the cleaner costs this log only");
 });

@@ -1,5 +1,5 @@
 /** The logs of a shard in its log directories, with what the shard's line to the main isolate does for them. Runs on shards. */
-import { LogStore } from "../../../partitions/mod.ts";
+import { LogStore, type ShardPartitionsParts } from "../../../partitions/mod.ts";
 import { linuxFileSystem, systemClock } from "../../../storage/mod.ts";
 import type { JobLink } from "../job_link.ts";
 import type { FromShard, ShardStart } from "../shard_messages.ts";
@@ -15,11 +15,22 @@ export function shardLogStore(
     clock: systemClock,
     directories,
     unmarked,
-    producerIdExpirationMs: config.producerIdExpirationMs,
+    get producerIdExpirationMs() {
+      return config.producerIdExpirationMs; // dynamic
+    },
     warmSegmentsMax,
     mappingsMax,
     logsMax: logsMax[shard],
     report,
     onProgress: (soFar) => post({ type: "progress", soFar }),
   });
+}
+
+/** When a shard looks for segments to remove. */
+export function shardRetention({ config, announcesRetention }: ShardStart): ShardPartitionsParts["retention"] {
+  return {
+    initialDelayMs: config.logInitialTaskDelayMs,
+    checkMs: config.logRetentionCheckIntervalMs,
+    isAnnounced: announcesRetention,
+  };
 }

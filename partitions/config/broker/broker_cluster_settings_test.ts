@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describeBrokerConfigs } from "../topics/topic_configs.ts";
+import { describeBrokerConfigs } from "./described_broker.ts";
 import { brokerConfigFrom } from "./broker_properties.ts";
 
 const ENDPOINTS = "barnabas.etcd.endpoints";

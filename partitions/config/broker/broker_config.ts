@@ -1,10 +1,11 @@
 /**
- * Every setting that this broker uses, resolved to numbers, strings and booleans. Plain data: the main isolate builds it once
- * (`brokerConfigFrom`), and each shard gets a structured clone. Each field is used by some code; its comment names the Kafka property and
+ * Every setting that this broker uses, resolved to numbers, strings and booleans. Plain data: the main isolate builds it
+ * (`brokerConfigFrom`), and each shard gets a structured clone. The fields of DynamicSettings change while the broker runs, by
+ * `applySettings()`: keep the object, not such a value. Each field is used by some code; its comment names the Kafka property and
  * the default. Durations are milliseconds. "No limit" (Kafka's Long.MAX_VALUE) is Infinity, which structured clone keeps.
  */
-import type { LogConfig } from "../../../storage/log/log_config.ts";
 import type { HttpSettings } from "./broker_http_settings.ts";
+import type { DynamicSettings } from "./dynamic_fields.ts";
 import type { Listener } from "./listeners.ts";
 import type { LogLevels } from "../log_lines.ts";
 import type { GroupSettings } from "../../coordinators/groups/group_ports.ts";
@@ -46,7 +47,7 @@ export interface EtcdConfig {
 }
 
 /** Settings of one broker. */
-export interface BrokerConfig {
+export interface BrokerConfig extends DynamicSettings {
   /** `node.id`, 1 */
   readonly nodeId: number;
   /** `broker.rack`; null: none is named. */
@@ -98,8 +99,6 @@ export interface BrokerConfig {
   readonly autoCreateTopicsEnable: boolean;
   /** `delete.topic.enable`, true */
   readonly deleteTopicEnable: boolean;
-  /** `min.insync.replicas`, 1 */
-  readonly minInsyncReplicas: number;
 
   /** `socket.request.max.bytes`, 104857600 */
   readonly socketRequestMaxBytes: number;
@@ -114,15 +113,7 @@ export interface BrokerConfig {
   readonly queuedMaxRequestBytes: number;
   /** `connections.max.idle.ms`, 600000; Infinity when negative */
   readonly connectionsMaxIdleMs: number;
-  /** `max.connections`, 2147483647 */
-  readonly maxConnections: number;
-  /** `max.connections.per.ip`, 2147483647 */
-  readonly maxConnectionsPerIp: number;
-  /** `max.connections.per.ip.overrides`, by address; none */
-  readonly maxConnectionsPerIpOverrides: Readonly<Record<string, number>>;
 
-  /** `max.connection.creation.rate`, 2147483647 */
-  readonly maxConnectionCreationRate: number;
   /** `listener.name.<name>.max.connection.creation.rate`, by name in lower case; none */
   readonly listenerConnectionCreationRates: ReadonlyMap<string, number>;
   /** `quota.window.num`, 11 */
@@ -140,8 +131,6 @@ export interface BrokerConfig {
   readonly maxIncrementalFetchSessionCacheSlots: number;
   /** `max.request.partition.size.limit`, 2000 */
   readonly maxRequestPartitionSizeLimit: number;
-  /** `producer.id.expiration.ms`, 86400000 */
-  readonly producerIdExpirationMs: number;
 
   /** Settings of all groups; group_configs.ts resolves those that a single group can override. */
   readonly groups: GroupSettings;
@@ -171,16 +160,6 @@ export interface BrokerConfig {
 
   /** `log.cleaner.enable`, true */
   readonly logCleanerEnable: boolean;
-  /** `log.cleaner.threads`, 1 */
-  readonly logCleanerThreads: number;
-  /** `log.cleaner.backoff.ms`, 15000 */
-  readonly logCleanerBackoffMs: number;
-  /** `log.cleaner.io.max.bytes.per.second`, no limit: Infinity */
-  readonly logCleanerIoMaxBytesPerSecond: number;
-  /** `log.cleaner.dedupe.buffer.size`, 134217728: for all threads together */
-  readonly logCleanerDedupeBufferSize: number;
-  /** `log.cleaner.io.buffer.load.factor`, 0.9 */
-  readonly logCleanerIoBufferLoadFactor: number;
 
   /** The HTTP listener; null: there is none. */
   readonly http: HttpSettings | null;
@@ -192,12 +171,4 @@ export interface BrokerConfig {
   readonly logLevels: LogLevels;
   /** `barnabas.log.append.mode`, pwrite */
   readonly appendMode: "pwrite" | "mapped";
-
-  /** The settings of a topic without configs: `log.segment.bytes`, `message.max.bytes` and so on, resolved. */
-  readonly logDefaults: LogConfig;
-  /**
-   * The properties that were set, verbatim, by Kafka's names, but "[hidden]" for passwords: topics inherit from them, and DescribeConfigs
-   * shows them.
-   */
-  readonly properties: Readonly<Record<string, string>>;
 }

@@ -9,7 +9,15 @@ import { brokerGroupDefinitions } from "./broker_group_definitions.ts";
 import { brokerHttpDefinitions } from "./broker_http_settings.ts";
 import { brokerQuotaDefinitions } from "./broker_quota_definitions.ts";
 import { type ConfigDefinition, setting, settingTable } from "../config_definitions.ts";
-import { atLeast, between, type ConfigCheck, type ConfigType, oneOf } from "../config_values.ts";
+import {
+  atLeast,
+  between,
+  type ConfigCheck,
+  type ConfigType,
+  type ConfigValue,
+  oneOf,
+  requirement,
+} from "../config_values.ts";
 import { connectionOverridesCheck } from "./connection_overrides.ts";
 import { logLevelsCheck } from "../log_lines.ts";
 import { topicDefinitions } from "../topics/topic_definitions.ts";
@@ -19,10 +27,14 @@ const SHARDS_MAX = 64;
 
 /** Most logs that are compacted at a time: each takes a worker of about 30 MB, and its share of the buffer. */
 const CLEANER_THREADS_MAX = 16;
-/** Kafka asks for more than 1 MB a thread (CleanerConfig, KafkaConfig.validateValues). */
-const CLEANER_BUFFER_BYTES_MIN = 1024 * 1024 + 1;
 /** Kafka's Double.MAX_VALUE: no limit. */
 const DOUBLE_MAX = "1.7976931348623157E308";
+
+/** Settings that topics inherit, but that change at a start only. */
+const READ_ONLY_INHERITED: ReadonlySet<string> = new Set([
+  ...["log.flush.scheduler.interval.ms", "log.retention.hours", "log.retention.minutes"],
+  ...["log.roll.hours", "log.roll.jitter.hours"],
+]);
 
 /** Settings of the broker. */
 export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingTable([
@@ -96,26 +108,28 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "STRING",
     "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
     "Security protocol of each listener name; only PLAINTEXT is served.",
+    { update: "per-broker" },
   ),
   setting(
     "listeners",
     "LIST",
     "PLAINTEXT://127.0.0.1:9092",
     "Addresses to listen on (Kafka's default is all interfaces).",
+    { update: "per-broker" },
   ),
   setting(
     "log.cleaner.backoff.ms",
     "LONG",
     "15000",
     "How often logs to compact are looked for while there is none.",
-    { check: atLeast(0) },
+    { check: atLeast(0), update: "cluster-wide" },
   ),
   setting(
     "log.cleaner.dedupe.buffer.size",
     "LONG",
     "134217728",
     "Most bytes for the keys of compactions under way, 24 for a key; more keys take several compactions.",
-    { check: atLeast(CLEANER_BUFFER_BYTES_MIN) },
+    { update: "cluster-wide" },
   ),
   setting("log.cleaner.enable", "BOOLEAN", "true", "Whether topics are compacted."),
   setting(
@@ -123,21 +137,21 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "DOUBLE",
     "0.9",
     "Share of log.cleaner.dedupe.buffer.size that may be in use.",
-    { check: between(0.1, 0.99) },
+    { check: between(0.1, 0.99), update: "cluster-wide" },
   ),
   setting(
     "log.cleaner.io.max.bytes.per.second",
     "DOUBLE",
     DOUBLE_MAX,
     "Most bytes that compactions read and write a second.",
-    { check: atLeast(1) },
+    { check: atLeast(1), update: "cluster-wide" },
   ),
   setting(
     "log.cleaner.threads",
     "INT",
     "1",
     "Most logs that are compacted at a time, each by a worker that runs only meanwhile; 0 compacts none.",
-    { check: between(0, CLEANER_THREADS_MAX) },
+    { check: between(0, CLEANER_THREADS_MAX), update: "cluster-wide" },
   ),
   setting("log.dir", "LIST", null, "Other name of log.dirs, which counts when both are set."),
   setting(
@@ -177,17 +191,19 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
     "Most connections at a time; further ones wait, but not at a listener for brokers alone.",
     {
       check: atLeast(0),
+      update: "cluster-wide",
     },
   ),
   setting("max.connections.per.ip", "INT", "2147483647", "Most connections of one address; further ones are closed.", {
     check: atLeast(0),
+    update: "cluster-wide",
   }),
   setting(
     "max.connections.per.ip.overrides",
     "STRING",
     "",
     'Other limits for some addresses: "10.0.0.7:200,::1:50".',
-    { check: connectionOverridesCheck },
+    { check: connectionOverridesCheck, update: "cluster-wide" },
   ),
   setting(
     "metadata.log.dir",
@@ -215,6 +231,7 @@ export const brokerDefinitions: ReadonlyMap<string, ConfigDefinition> = settingT
   }),
   setting("producer.id.expiration.ms", "INT", "86400000", "Idle time after which a producer's sequence is forgotten.", {
     check: atLeast(1),
+    update: "cluster-wide",
   }),
   setting(
     "queued.max.request.bytes",
@@ -258,14 +275,20 @@ function inheritedByTopics(): ConfigDefinition[] {
     ["log.roll.hours", ["INT", "168", atLeast(1)]],
     ["log.roll.jitter.hours", ["INT", "0", atLeast(0)]],
     ["log.roll.jitter.ms", ["LONG", null, atLeast(0)]],
-    ["log.roll.ms", ["LONG", null, atLeast(1)]],
+    ["log.roll.ms", ["LONG", null, rollMs]],
   ]);
   return [...topicDefinitions.values()].flatMap((topic) =>
     topic.synonyms.map(({ name }) => {
       const [type, defaultText, check] = own.get(name) ?? [topic.type, topic.defaultText, topic.check];
       const unit = name.endsWith(".hours") ? " In hours." : name.endsWith(".minutes") ? " In minutes." : "";
       const documentation = `${topic.documentation} For topics that do not set ${topic.name}.${unit}`;
-      return { ...topic, name, type, defaultText, check, documentation, synonyms: [] };
+      const update = READ_ONLY_INHERITED.has(name) ? "read-only" : "cluster-wide";
+      return { ...topic, name, type, defaultText, check, documentation, synonyms: [], update };
     })
   );
+}
+
+/** Kafka checks it as a requirement of all settings together. */
+function rollMs({ name, value }: { name: string; value: ConfigValue }): string | null {
+  return typeof value === "number" && value < 1 ? requirement(`${name} must be greater than or equal to 1`) : null;
 }

@@ -12,7 +12,13 @@ const UNLIMITED = 2_147_483_647;
 
 /** Settings of groups, ordered by name. */
 export const brokerGroupDefinitions: readonly ConfigDefinition[] = [
-  int("group.consumer.assignment.interval.ms", 1000, "Least time between two assignments of a consumer group.", 0),
+  setting(
+    "group.consumer.assignment.interval.ms",
+    "INT",
+    "1000",
+    "Least time between two assignments of a consumer group.",
+    { check: atLeast(0), update: "cluster-wide" },
+  ),
   setting(
     "group.consumer.assignors",
     "LIST",

@@ -10,8 +10,8 @@ import { brokerDefinitions } from "./broker_definitions.ts";
 import { groupSettingsFrom, refuseGroupSettings } from "./broker_group_settings.ts";
 import { isListenerRate, quotaSettingsFrom } from "./broker_quota_settings.ts";
 import { httpSettingsFrom } from "./broker_http_settings.ts";
-import { type ConfigValue, parseConfigValue } from "../config_values.ts";
-import { connectionOverrides } from "./connection_overrides.ts";
+import { parseConfigValue, requirement } from "../config_values.ts";
+import { dynamicSettings, valueOf } from "./dynamic_settings.ts";
 import { withoutPasswords } from "./hidden_values.ts";
 import { type ParsedListeners, parseListeners } from "./listeners.ts";
 import { logLevels } from "../log_lines.ts";
@@ -43,6 +43,9 @@ export interface BrokerFlags {
   /** Port of the HTTP listener. */
   readonly http?: number;
 }
+
+/** A thread of the cleaner needs more. */
+const CLEANER_BUFFER_BYTES = 1024 * 1024;
 
 /** Settings that this broker does not have; they are refused when ignoring them would expose data or split a cluster. */
 const guards: ReadonlyMap<string, (text: string) => string | null> = new Map([
@@ -134,6 +137,7 @@ function build(
   const flag = (name: string) => valueOf(used, name) === true;
   const appendMode = valueOf(used, "barnabas.log.append.mode") === "mapped" ? "mapped" : "pwrite";
   const idleMs = number("connections.max.idle.ms");
+  const layers = { broker: {}, default: {}, static: withoutPasswords(used, brokerDefinitions) };
   return {
     nodeId: used["node.id"] === undefined && Number(used["broker.id"] ?? -1) >= 0
       ? number("broker.id")
@@ -150,20 +154,15 @@ function build(
     defaultReplicationFactor: number("default.replication.factor"),
     autoCreateTopicsEnable: flag("auto.create.topics.enable"),
     deleteTopicEnable: flag("delete.topic.enable"),
-    minInsyncReplicas: number("min.insync.replicas"),
     socketRequestMaxBytes: number("socket.request.max.bytes"),
     socketSendBufferBytes: number("socket.send.buffer.bytes"),
     socketReceiveBufferBytes: number("socket.receive.buffer.bytes"),
     queuedMaxRequestBytes: unlessPositive(number("queued.max.request.bytes"), Infinity),
     connectionsMaxIdleMs: idleMs < 0 ? Infinity : idleMs,
-    maxConnections: number("max.connections"),
-    maxConnectionsPerIp: number("max.connections.per.ip"),
-    maxConnectionsPerIpOverrides: connectionOverrides(used["max.connections.per.ip.overrides"] ?? ""),
     ...quotas,
     fetchMaxBytes: number("fetch.max.bytes"),
     maxIncrementalFetchSessionCacheSlots: number("max.incremental.fetch.session.cache.slots"),
     maxRequestPartitionSizeLimit: number("max.request.partition.size.limit"),
-    producerIdExpirationMs: number("producer.id.expiration.ms"),
     ...groupSettingsFrom((name) => valueOf(used, name)),
     replicaHighWatermarkCheckpointIntervalMs: number("replica.high.watermark.checkpoint.interval.ms"),
     logFlushOffsetCheckpointIntervalMs: number("log.flush.offset.checkpoint.interval.ms"),
@@ -171,15 +170,13 @@ function build(
     logInitialTaskDelayMs: number("log.initial.task.delay.ms"),
     logRetentionCheckIntervalMs: number("log.retention.check.interval.ms"),
     logFlushSchedulerIntervalMs: number("log.flush.scheduler.interval.ms"),
-    ...cleanerSettings(number),
     logCleanerEnable: flag("log.cleaner.enable"),
     http: httpSettingsFrom((name) => valueOf(used, name)),
     shards: number("barnabas.shards"),
     logFormat: valueOf(used, "barnabas.log.format") === "json" ? "json" : "text",
     logLevels: logLevels(String(valueOf(used, "barnabas.log.levels"))),
     appendMode,
-    logDefaults: resolveLogConfig({}, { properties: used, appendMode }),
-    properties: withoutPasswords(used, brokerDefinitions),
+    ...dynamicSettings(layers, { appendMode }),
   };
 }
 
@@ -215,33 +212,35 @@ function readListeners(used: Record<string, string>): ParsedListeners {
   });
 }
 
-function cleanerSettings(number: (name: string) => number) {
-  return {
-    logCleanerThreads: number("log.cleaner.threads"),
-    logCleanerBackoffMs: number("log.cleaner.backoff.ms"),
-    logCleanerIoMaxBytesPerSecond: number("log.cleaner.io.max.bytes.per.second"),
-    logCleanerDedupeBufferSize: number("log.cleaner.dedupe.buffer.size"),
-    logCleanerIoBufferLoadFactor: number("log.cleaner.io.buffer.load.factor"),
-  };
-}
-
-/** Checks that concern several properties, including the properties that topics inherit. */
-function refuseTogether(used: Record<string, string>): string | null {
-  if (used["max.connections.per.ip"] === "0" && (used["max.connections.per.ip.overrides"] ?? "") === "") {
-    return "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides is set";
-  }
+/** Checks that concern several properties, including the properties that topics inherit. @param used checked one by one */
+export function refuseTogether(used: Readonly<Record<string, string>>): string | null {
+  const refused = refuseRequirements(used);
+  if (refused !== null) return requirement(refused);
   const queuedBytes = Number(valueOf(used, "queued.max.request.bytes"));
   if (queuedBytes > 0 && queuedBytes < Number(valueOf(used, "socket.request.max.bytes"))) {
     return "queued.max.request.bytes must be larger or equal to socket.request.max.bytes";
   }
-  const retention = resolveLogConfig({}, { properties: used, appendMode: "pwrite" }).retentionMs;
-  if (retention === 0) return "log.retention.ms must be unlimited (-1) or, equal or greater than 1";
   const inherited: Record<string, string> = {};
   for (const { name, synonyms } of topicDefinitions.values()) {
     const text = synonyms.length === 1 ? used[synonyms[0]?.name ?? ""] : undefined;
     if (text !== undefined) inherited[name] = text;
   }
   return refuseGroupSettings((name) => Number(valueOf(used, name))) ?? validateTopicConfigs(inherited);
+}
+
+/** Kafka's requirements (KafkaConfig.validateValues, CleanerConfig). */
+function refuseRequirements(used: Readonly<Record<string, string>>): string | null {
+  const retention = resolveLogConfig({}, { properties: used, appendMode: "pwrite" }).retentionMs;
+  if (retention === 0) return "log.retention.ms must be unlimited (-1) or, greater than or equal to 1";
+  const threads = Number(valueOf(used, "log.cleaner.threads"));
+  if (
+    Math.floor(Number(valueOf(used, "log.cleaner.dedupe.buffer.size")) / Math.max(1, threads)) <= CLEANER_BUFFER_BYTES
+  ) {
+    return "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.";
+  }
+  if (Number(valueOf(used, "max.connections.per.ip")) > 0) return null;
+  if ((used["max.connections.per.ip.overrides"] ?? "").trim() !== "") return null;
+  return "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.";
 }
 
 function unlessPositive(value: number, otherwise: number): number {
@@ -256,12 +255,4 @@ function severalNodes(text: string): string | null {
 function list(used: Readonly<Record<string, string>>, name: string): readonly string[] {
   const value = valueOf(used, name);
   return typeof value === "object" ? value.filter((item) => item !== "") : [];
-}
-
-/** The value set, else the default; "" when there is neither. */
-function valueOf(used: Readonly<Record<string, string>>, name: string): ConfigValue {
-  const definition = brokerDefinitions.get(name);
-  const text = used[name] ?? definition?.defaultText ?? null;
-  const parsed = definition === undefined || text === null ? null : parseConfigValue(definition, text);
-  return parsed === null || "refused" in parsed ? "" : parsed.value;
 }

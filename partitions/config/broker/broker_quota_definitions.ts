@@ -22,7 +22,7 @@ export const brokerQuotaDefinitions: readonly ConfigDefinition[] = [
     "INT",
     "2147483647",
     "New connections a second, of all listeners; listener.name.NAME.max.connection.creation.rate limits one of them.",
-    { check: atLeast(0) },
+    { check: atLeast(0), update: "cluster-wide" },
   ),
   setting(
     "quota.window.num",

@@ -17,6 +17,7 @@ import {
   configSources,
   describeResource,
   resolveConfig,
+  type ShownBroker,
 } from "../config_entries.ts";
 import { type ConfigValue, parseConfigValue } from "../config_values.ts";
 import { type Bound, boundedSettings, groupDefinitions } from "./group_definitions.ts";
@@ -63,11 +64,8 @@ export function validateGroupConfigs(configs: GroupConfigs, broker: Pick<BrokerC
 }
 
 /** What DescribeConfigs shows of a group, whether it exists or not: every config, ordered by name. */
-export function describeGroupConfigs(
-  configs: GroupConfigs,
-  { properties }: Pick<BrokerConfig, "properties">,
-): ConfigEntry[] {
-  const entries = describeResource(groupDefinitions.values(), configs, { properties, source: configSources.group });
+export function describeGroupConfigs(configs: GroupConfigs, broker: ShownBroker): ConfigEntry[] {
+  const entries = describeResource(groupDefinitions.values(), configs, { broker, source: configSources.group });
   return entries.map((entry) => {
     // A setting that inherits from no broker setting has its default as the last synonym. Kafka's numbers inherit from settings of share
     // and streams groups that this broker does not have (GroupConfig.brokerSynonym).
@@ -87,9 +85,15 @@ export function groupSettings(
   image: MetadataImage,
   broker: Pick<BrokerConfig, "properties">,
 ): (groupId: string) => ConsumerGroupSettings {
-  const defaults = resolveGroupSettings({}, broker.properties);
-  const resolved = new WeakMap<GroupConfigs, ConsumerGroupSettings>();
+  let { properties } = broker;
+  let defaults = resolveGroupSettings({}, properties);
+  let resolved = new WeakMap<GroupConfigs, ConsumerGroupSettings>();
   return (groupId) => {
+    if (properties !== broker.properties) { // dynamic settings have changed
+      properties = broker.properties;
+      defaults = resolveGroupSettings({}, properties);
+      resolved = new WeakMap();
+    }
     const configs = image.groupConfigs(groupId);
     if (configs === undefined) return defaults;
     const known = resolved.get(configs) ?? resolveGroupSettings(configs, broker.properties);

@@ -1,6 +1,6 @@
 /**
- * Configs of topics: checks the configs that a client sets, resolves the settings of a log, and lists what DescribeConfigs shows of topics
- * and the broker. A topic's value is its own config, else the strongest broker property it inherits from, else the default. Pure; the main
+ * Configs of topics: checks the configs that a client sets, resolves the settings of a log, and lists what DescribeConfigs shows of topics.
+ * A topic's value is its own config, else the strongest broker property it inherits from, else the default. Pure; the main
  * isolate runs it.
  *
  * Source: LogConfig.validate of Apache Kafka 4.3.1, with its messages.
@@ -11,12 +11,11 @@ import type { BrokerConfig } from "../broker/broker_config.ts";
 import { brokerDefinitions } from "../broker/broker_definitions.ts";
 import {
   type BrokerProperties,
-  brokerSynonyms,
   type ConfigEntry,
-  configEntry,
   configSources,
   describeResource,
   resolveConfig,
+  type ShownBroker,
 } from "../config_entries.ts";
 import { type ConfigValue, parseConfigValue } from "../config_values.ts";
 import { topicDefinitions } from "./topic_definitions.ts";
@@ -127,29 +126,11 @@ export function hasCleanupPolicy(
 /** What DescribeConfigs shows of a topic: every config, ordered by name. */
 export function describeTopicConfigs(
   topicConfigs: Readonly<Record<string, string>>,
-  broker: Pick<BrokerConfig, "properties">,
+  broker: ShownBroker,
 ): ConfigEntry[] {
   const shown = [...topicDefinitions.values()].filter(({ name }) => !name.startsWith(INTERNAL_PREFIX));
-  return describeResource(shown, topicConfigs, { properties: broker.properties, source: configSources.topic });
+  return describeResource(shown, topicConfigs, { broker, source: configSources.topic });
 }
-
-/** What DescribeConfigs shows of this broker: the settings it uses, ordered by name. */
-export function describeBrokerConfigs(broker: Pick<BrokerConfig, "properties">): ConfigEntry[] {
-  const byName = [...brokerDefinitions.values()].sort((a, b) => a.name < b.name ? -1 : 1);
-  return byName.map((definition) => {
-    const family = synonymFamilies.find((names) => names.includes(definition.name)) ?? [definition.name];
-    const synonyms = brokerSynonyms(family.slice(family.indexOf(definition.name)), broker.properties);
-    const value = broker.properties[definition.name] ?? definition.defaultText;
-    return configEntry(definition, { value, synonyms, readOnly: true });
-  });
-}
-
-/** Groups of broker settings; the first that is set in a group counts (DynamicBrokerConfig.brokerConfigSynonyms). */
-const synonymFamilies: readonly string[][] = [
-  ...[...topicDefinitions.values()].map(({ synonyms }) => synonyms.map(({ name }) => name)),
-  ["node.id", "broker.id"],
-  ["log.dirs", "log.dir"],
-];
 
 function resolve(name: string, topicConfigs: Readonly<Record<string, string>>, properties: BrokerProperties) {
   const definition = topicDefinitions.get(name);

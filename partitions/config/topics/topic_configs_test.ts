@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { BrokerConfig } from "../broker/broker_config.ts";
 import { brokerConfigFrom } from "../broker/broker_properties.ts";
+import { describeBrokerConfigs } from "../broker/described_broker.ts";
 import {
-  describeBrokerConfigs,
   describeTopicConfigs,
   resolveLogConfig,
   resolveMinInsyncReplicas,

@@ -3,9 +3,9 @@
  *
  * Always: a topic's row is compared even when only its partitions change, so that no partition is added to a deleted topic.
  */
-import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts";
+import type { ResourceChange } from "../configs/config_changes.ts";
 import type { TopicImage } from "../image.ts";
-import { deletedEntry, groupKey, type PartitionRow, partitionRowKey, topicKey } from "../records.ts";
+import { brokerConfigsKey, deletedEntry, groupKey, type PartitionRow, partitionRowKey, topicKey } from "../records.ts";
 import type { SettingWrite } from "../settings/setting_changes.ts";
 import { ABSENT, type Transaction } from "../store/store.ts";
 import type { StoredTopic } from "../topic_table.ts";
@@ -79,42 +79,21 @@ export function directoryTransaction(
   return { compare: [{ key, version }], set: [{ key, value: JSON.stringify(row) }] };
 }
 
-/** Configs, quotas and credentials to be written. */
-export interface Alterations {
-  readonly topics: readonly TopicConfigChange[];
-  readonly groups: readonly GroupConfigChange[];
-  readonly settings: readonly SettingWrite[];
-}
-
-/** Changes configs, quotas and credentials; a group without configs has no row. */
-export function alterationTransaction(
-  { topics, groups, settings }: Alterations,
-  versions: { topic: VersionOf<TopicImage>; group: VersionOf<string> },
-): Transaction {
-  const forgotten = groups.filter(isForgotten);
-  const kept = groups.filter((group) => !isForgotten(group));
+/** Writes the rows of changed configs, quotas and credentials. */
+export function alterationTransaction(rows: readonly SettingWrite[]): Transaction {
   return {
-    compare: [
-      ...topics.map(({ topic }) => ({ key: topicKey(topic.name), version: versions.topic(topic) })),
-      ...groups.map(({ groupId }) => ({ key: groupKey(groupId), version: versions.group(groupId) })),
-      ...settings.map(({ key, version }) => ({ key, version })),
-    ],
-    set: [
-      ...topics.map(({ topic, configs }) => ({
-        key: topicKey(topic.name),
-        value: JSON.stringify({ id: topic.id, configs }),
-      })),
-      ...kept.map(({ groupId, configs }) => ({ key: groupKey(groupId), value: JSON.stringify({ configs }) })),
-      ...settings.flatMap(({ key, value }) => value === null ? [] : [{ key, value }]),
-    ],
-    delete: [
-      ...forgotten.map(({ groupId }) => groupKey(groupId)),
-      ...settings.flatMap(({ key, value }) => value === null ? [key] : []),
-    ],
+    compare: rows.map(({ key, version }) => ({ key, version })),
+    set: rows.flatMap(({ key, value }) => value === null ? [] : [{ key, value }]),
+    delete: rows.flatMap(({ key, value }) => value === null ? [key] : []),
   };
 }
 
-/** Whether the group has no configs any more. */
-export function isForgotten({ configs }: GroupConfigChange): boolean {
-  return Object.keys(configs).length === 0;
+/** The row of a resource after a change; only a topic has one without configs. */
+export function rowOfConfigs(change: ResourceChange): { readonly key: string; readonly value: string | null } {
+  const { configs } = change;
+  if ("topic" in change) {
+    return { key: topicKey(change.topic.name), value: JSON.stringify({ id: change.topic.id, configs }) };
+  }
+  const key = "groupId" in change ? groupKey(change.groupId) : brokerConfigsKey(change.owner);
+  return { key, value: Object.keys(configs).length === 0 ? null : JSON.stringify({ configs }) };
 }

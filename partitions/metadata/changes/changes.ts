@@ -8,7 +8,8 @@
 import type { ExchangeOutcome, FutureCopy, ReplicaMove } from "../../directory/replica_moves.ts";
 import type { BrokerConfig } from "../../config/broker/broker_config.ts";
 import type { FoundPartition, PartitionDirectories } from "../adoption.ts";
-import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts";
+import type { BrokerSettings } from "../configs/broker_settings.ts";
+import type { ResourceChange } from "../configs/config_changes.ts";
 import type { FutureReplica, ImageDelta, PartitionFailure, TopicImage } from "../image.ts";
 import type { ElectionOutcomes, WantedElection } from "../leader_election.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
@@ -24,6 +25,8 @@ import type { ProducerIdBlock } from "./producer_id_blocks.ts";
 export interface ChangesParts {
   readonly nodeId: number;
   readonly config: BrokerConfig;
+  /** What is in force of `config`, which the changes tell what the store says. */
+  readonly brokerSettings: BrokerSettings;
   /** Topics and their places, which the changes keep. */
   readonly table: TopicTable;
   /** The log directories, once they are known. */
@@ -57,7 +60,7 @@ export type Creation = string | CreationRefusal;
 export type Outcomes<Key> = ReadonlyMap<Key, CreationRefusal | null>;
 
 /** A change of the configs of one resource, of the quotas of one entity, or of a credential of one user. */
-export type ConfigChange = TopicConfigChange | GroupConfigChange | SettingChange;
+export type ConfigChange = ResourceChange | SettingChange;
 
 /** Carries out changes. */
 export interface Changes {
@@ -88,6 +91,8 @@ export interface Changes {
   unregister(broker: number): Promise<CreationRefusal | null>;
   /** Changes configs, quotas and credentials. @returns what became of each change */
   alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>>;
+  /** Tells every shard which settings of this broker are in force, and gives topics what they inherit. */
+  publishSettings(): Promise<void>;
   /** Allocates the next block of producer ids. @throws MetadataStoreError when the store refuses it */
   allocateProducerIds(): Promise<ProducerIdBlock>;
   /** Settles when every shard has applied the changes that have reached this broker. */

@@ -3,11 +3,11 @@ import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { ZERO_UUID } from "../../../net/protocol/text_cache.ts";
 import { CheckpointError } from "../../directory/checkpoint_writer.ts";
 import { resourceTypes } from "../../config/resource_types.ts";
-import { configOperations } from "../config_changes.ts";
+import { configOperations } from "../configs/config_operations.ts";
 import type { Controller } from "../controller.ts";
 import { ListedDirectories, MemoryStore, startController } from "../controller_testing.ts";
 import type { ImageDelta, PartitionFailure } from "../image.ts";
-import { packAlterations } from "../packed_alterations.ts";
+import { packAlterations } from "../configs/packed_alterations.ts";
 
 const { KAFKA_STORAGE_ERROR, NONE } = errorCode;
 const FULL = "Cannot write metadata store: the disk is full";

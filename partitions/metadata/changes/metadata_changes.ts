@@ -17,13 +17,13 @@ import {
   creationTransaction,
   deletionTransaction,
   growthTransaction,
-  isForgotten,
+  rowOfConfigs,
   shrinkTransaction,
 } from "./change_transactions.ts";
 import type { ExchangeOutcome, FutureCopy, ReplicaMove } from "../../directory/replica_moves.ts";
 import { exchangeDirectory, exchangeTransaction } from "./directory_exchange.ts";
 import { handOverPartition, type PartitionHandOver } from "../partition_hand_over.ts";
-import type { GroupConfigChange, TopicConfigChange } from "../config_changes.ts";
+import type { ResourceChange } from "../configs/config_changes.ts";
 import { loadTopics, newPartitionRows, onlyBroker } from "../controller_loading.ts";
 import { DeletedTopics } from "./deleted_topics.ts";
 import { refusalOf, refusedByDisk } from "./disk_refusals.ts";
@@ -43,8 +43,8 @@ import type { GrowthPlan } from "../partition_creation.ts";
 import { isRefusal, reassignmentChange } from "../../cluster/reassignment.ts";
 import { type ReassignmentOutcomes, refusedReassignment, type WantedReassignment } from "../partition_reassignment.ts";
 import { type ProducerIdBlock, ProducerIdBlocks } from "./producer_id_blocks.ts";
-import { deletedKey } from "../records.ts";
-import { isSettingChange, settingWrite } from "../settings/setting_changes.ts";
+import { brokerConfigsKey, deletedKey, groupKey } from "../records.ts";
+import { isSettingChange, type SettingWrite, settingWrite } from "../settings/setting_changes.ts";
 import { SettingRows } from "../settings/setting_rows.ts";
 import { ABSENT, type MetadataStore } from "../store/store.ts";
 import { refuseUnregistration } from "./unregistration.ts";
@@ -68,8 +68,8 @@ export class MetadataChanges implements Changes {
   readonly #image: MetadataImage;
   readonly #commits: MetadataCommits;
   readonly #deleted: DeletedTopics;
-  /** Versions of the rows of groups that have configs. */
-  readonly #groupVersions = new Map<string, number>();
+  /** Versions of the rows of groups and brokers that have configs, by key. */
+  readonly #configVersions = new Map<string, number>();
   readonly #settings = new SettingRows();
   readonly #topicVersion = ({ id }: TopicImage) => this.#table.versionsOf(id).topic;
 
@@ -99,8 +99,11 @@ export class MetadataChanges implements Changes {
     const loaded = await loadTopics(directories, { ...this.#parts, freeCount: this.#table.freeCount });
     this.#producerIds.load(loaded.producerIds);
     const groups = [...loaded.groups].map(([groupId, { row }]) => ({ groupId, configs: row.configs }));
-    for (const [groupId, { version }] of loaded.groups) this.#groupVersions.set(groupId, version);
+    for (const [groupId, { version }] of loaded.groups) this.#configVersions.set(groupKey(groupId), version);
     for (const entry of loaded.settings) this.#settings.apply(entry);
+    const brokerConfigs = [...loaded.brokerConfigs];
+    for (const [owner, { version }] of brokerConfigs) this.#configVersions.set(brokerConfigsKey(owner), version);
+    this.#parts.brokerSettings.load(new Map(brokerConfigs.map(([owner, { row }]) => [owner, row?.configs ?? null])));
     const { version, warnings, adopted } = loaded;
     const offlineDirectories = this.#table.directories.offline;
     const brokers = [onlyBroker(config, directories)];
@@ -197,6 +200,11 @@ export class MetadataChanges implements Changes {
     return new Map(changes.map((change) => [change, refusal]));
   }
 
+  async publishSettings(): Promise<void> {
+    await this.#publishChange({ changed: [], deletedIds: [], brokerSettings: this.#parts.brokerSettings.dynamic });
+    for (const changed of this.#table.inheriting()) await this.#publishChange({ changed, deletedIds: [] });
+  }
+
   allocateProducerIds(): Promise<ProducerIdBlock> {
     return this.#producerIds.allocate();
   }
@@ -231,22 +239,32 @@ export class MetadataChanges implements Changes {
   }
 
   async #alter(changes: readonly ConfigChange[]): Promise<void> {
-    const topics = changes.filter((change): change is TopicConfigChange => "topic" in change);
-    const groups = changes.filter((change): change is GroupConfigChange => "groupId" in change);
-    const settings = changes.filter(isSettingChange).map((change) => settingWrite(change, this.#settings));
-    const version = await this.#commits.commit(alterationTransaction({ topics, groups, settings }, {
-      topic: this.#topicVersion,
-      group: (groupId) => this.#groupVersions.get(groupId) ?? ABSENT,
-    }));
-    for (const group of groups) {
-      if (isForgotten(group)) this.#groupVersions.delete(group.groupId);
-      else this.#groupVersions.set(group.groupId, version);
+    const rows = changes.map((change) => this.#rowOf(change));
+    const version = await this.#commits.commit(alterationTransaction(rows));
+    const resources = changes.filter((change): change is ResourceChange => !isSettingChange(change));
+    for (const [index, { key, value }] of rows.entries()) {
+      const change = changes[index] as ConfigChange;
+      if (isSettingChange(change)) {
+        this.#settings.apply(value === null ? { key, deleted: true } : { key, value, version });
+      } else if (value === null) this.#configVersions.delete(key);
+      else if (!("topic" in change)) this.#configVersions.set(key, version);
     }
-    for (const { key, value } of settings) {
-      this.#settings.apply(value === null ? { key, deleted: true } : { key, value, version });
-    }
+    const topics = resources.filter((change) => "topic" in change);
+    const groups = resources.filter((change) => "groupId" in change);
+    const brokers = resources.filter((change) => "owner" in change);
     const changed = topics.map(({ topic, configs }) => this.#table.configure(topic, configs, version));
     await this.#publishChange({ changed, deletedIds: [], groups, ...this.#settings.take(), version });
+    if (brokers.length === 0) return;
+    this.#parts.brokerSettings.store(new Map(brokers.map(({ owner, configs }) => [owner, configs])));
+    await this.publishSettings();
+  }
+
+  /** The row of a change, with the version that it has now. */
+  #rowOf(change: ConfigChange): SettingWrite {
+    if (isSettingChange(change)) return settingWrite(change, this.#settings);
+    const row = rowOfConfigs(change);
+    if ("topic" in change) return { ...row, version: this.#topicVersion(change.topic) };
+    return { ...row, version: this.#configVersions.get(row.key) ?? ABSENT };
   }
 
   async #delete(topics: readonly TopicImage[], options?: { isUndone: boolean }): Promise<void> {

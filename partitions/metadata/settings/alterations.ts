@@ -2,13 +2,13 @@
  * Executes requests that change configs, client quotas and credentials: plans what each of its subjects needs, and has it carried out. What
  * another broker has changed meanwhile is planned anew from the image as it is then. Main isolate; in the controller's turn.
  */
-import type { BrokerConfig } from "../../config/broker/broker_config.ts";
 import type { Changes, ConfigChange } from "../changes/changes.ts";
-import { planAlterations } from "../config_changes.ts";
+import type { BrokerSettings } from "../configs/broker_settings.ts";
+import { planAlterations } from "../configs/config_changes.ts";
+import type { PackedAlterations } from "../configs/packed_alterations.ts";
 import type { AlterationResult, ControlCalls } from "../control_calls.ts";
 import { TIMED_OUT } from "../creation_answers.ts";
 import type { MetadataImage } from "../image.ts";
-import type { PackedAlterations } from "../packed_alterations.ts";
 import type { Packed } from "./packed_settings.ts";
 import { planQuotas, quotaSubjects } from "./quota_changes.ts";
 import { quotaKey } from "./quota_rows.ts";
@@ -23,20 +23,21 @@ export interface AlterationParts {
   readonly image: MetadataImage;
 }
 
-/** Changes configs of topics and groups. @returns one result for each resource, in their order */
+/** Changes configs of topics, groups and brokers. @returns one result for each resource, in their order */
 export async function alterConfigs(
   packed: PackedAlterations,
-  parts: AlterationParts & { readonly broker: BrokerConfig },
+  parts: AlterationParts & { readonly brokerSettings: BrokerSettings },
 ): Promise<AlterationResult[]> {
-  const { broker, image } = parts;
+  const { brokerSettings, image } = parts;
   // It loads the codecs of the protocol, which the main isolate needs for nothing else.
-  const { unpackAlterations } = await import("../packed_alterations.ts");
+  const { unpackAlterations } = await import("../configs/packed_alterations.ts");
   return await alter(unpackAlterations(packed), {
     ...parts,
     ...packed,
     plan: (resources) =>
       planAlterations(resources, {
-        broker,
+        broker: brokerSettings.config,
+        storedConfigs: (owner) => brokerSettings.stored(owner),
         topic: (name) => image.topic(name),
         groupConfigs: (groupId) => image.groupConfigs(groupId),
         configuredGroupsCount: image.configuredGroupsCount,

@@ -14,6 +14,7 @@ import { partitionRowOf, rewritten } from "../../cluster/cluster_rows.ts";
 import type { ExchangeOutcome, FutureCopy, ReplicaMove } from "../../directory/replica_moves.ts";
 import { systemTimers, type Timers } from "../../directory/checkpoint_writer.ts";
 import type { PartitionDirectories } from "../adoption.ts";
+import { rowOfConfigs } from "../changes/change_transactions.ts";
 import type { Changes, ChangesParts, ConfigChange, Creation, LoadedMetadata, Outcomes } from "../changes/changes.ts";
 import { DeletedTopics } from "../changes/deleted_topics.ts";
 import { exchangeDirectory } from "../changes/directory_exchange.ts";
@@ -31,7 +32,7 @@ import type { ElectionOutcomes, WantedElection } from "../leader_election.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
 import type { ReassignmentOutcomes, WantedReassignment } from "../partition_reassignment.ts";
 import { handOverPartition, type PartitionHandOver } from "../partition_hand_over.ts";
-import { groupKey, LOST_DIRECTORY, partitionRowKey, SOME_DIRECTORY, topicKey } from "../records.ts";
+import { LOST_DIRECTORY, partitionRowKey, SOME_DIRECTORY, topicKey } from "../records.ts";
 import { isSettingChange, settingWrite } from "../settings/setting_changes.ts";
 import { ABSENT, MetadataRefusedError, type MetadataStore } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
@@ -244,6 +245,10 @@ export class SharedChanges implements Changes, Disposable {
     throw new MetadataRefusedError("Cannot allocate producer ids: the other brokers were always faster");
   }
 
+  publishSettings(): Promise<void> {
+    return this.#topics.publishSettings(this.#parts.brokerSettings.dynamic);
+  }
+
   settled(): Promise<void> {
     return this.#topics.settled();
   }
@@ -331,13 +336,12 @@ export class SharedChanges implements Changes, Disposable {
   #alteration(change: ConfigChange): Alteration | null {
     if (isSettingChange(change)) return { change, ...settingWrite(change, this.#image.settings) };
     const { table, follower } = this.#parts;
-    const { configs } = change;
     if (!("topic" in change)) {
-      const [key, version] = [groupKey(change.groupId), this.#image.groupVersion(change.groupId)];
-      const value = Object.keys(configs).length === 0 ? null : JSON.stringify({ configs });
-      return { change, key, version, value };
+      const row = rowOfConfigs(change);
+      if ("groupId" in change) return { change, ...row, version: this.#image.groupVersion(change.groupId) };
+      return { change, ...row, version: follower.rows.get(row.key)?.version ?? ABSENT };
     }
-    const { id, name } = change.topic;
+    const { configs, topic: { id, name } } = change;
     if (table.image.topicById(id) !== change.topic) return null;
     const key = topicKey(name);
     return {

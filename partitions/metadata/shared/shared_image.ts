@@ -17,12 +17,14 @@ import { NO_LEADER } from "../../cluster/partition_row.ts";
 import { type BrokerImage, type ImageDelta, isHere, type PartitionImage, type TopicImage } from "../image.ts";
 import { OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import type { Placed } from "../../placement/placement.ts";
+import type { BrokerSettings } from "../configs/broker_settings.ts";
 import { partitionsPrefix, type TopicRow } from "../records.ts";
 import { SettingRows } from "../settings/setting_rows.ts";
 import { ABSENT, MetadataStoreError, type StoreChange } from "../store/store.ts";
 import type { ChangedRow, TopicTable } from "../topic_table.ts";
 import { SharedBrokers } from "./shared_brokers.ts";
 import {
+  areSameConfigs,
   deletedRowOf,
   groupRowOf,
   nextProducerIdOf,
@@ -37,6 +39,8 @@ export interface SharedImageParts {
   /** Names this process in its registration. */
   readonly incarnation: string;
   readonly table: TopicTable;
+  /** What the store's rows about this broker's settings mean; it follows the store by itself. */
+  readonly brokerSettings: BrokerSettings;
   /** Reports a sentence to the operator. */
   readonly report: (text: string) => void;
 }
@@ -124,6 +128,7 @@ export class SharedImage {
   #homeless: HomelessPartition[] = [];
   #isLoaded = false;
   #areBrokersChanged = false;
+  #areSettingsChanged = false;
 
   /** @param parts the table that it fills */
   constructor(parts: SharedImageParts) {
@@ -189,13 +194,14 @@ export class SharedImage {
       ...(groups.length === 0 ? {} : { groups }),
       ...this.settings.take(),
       ...(this.#areBrokersChanged ? this.#brokersChange() : {}),
+      ...(this.#areSettingsChanged ? { brokerSettings: this.#parts.brokerSettings.dynamic } : {}),
     };
     const taken = { delta, removed: this.#removed, lost: this.#lost, left: this.#left, homeless: this.#homeless };
     this.#isLoaded = true;
     this.#changed.clear();
     this.#groups.clear();
     [this.#removed, this.#lost, this.#left, this.#homeless] = [[], [], [], []];
-    this.#areBrokersChanged = false;
+    this.#areBrokersChanged = this.#areSettingsChanged = false;
     return taken;
   }
 
@@ -241,6 +247,9 @@ export class SharedImage {
         break;
       case "setting":
         this.settings.apply(change);
+        break;
+      case "broker-configs":
+        this.#areSettingsChanged ||= this.#parts.brokerSettings.isConcerned(named.owner);
         break;
       case "producer-ids":
         this.#producerIds = "deleted" in change
@@ -300,7 +309,7 @@ export class SharedImage {
     const { name, row, version } = put;
     const known = this.#table.image.topic(name);
     if (known?.id === row.id) {
-      if (isSame(known.configs, row.configs)) this.#table.noteVersion(row.id, version);
+      if (areSameConfigs(known.configs, row.configs)) this.#table.noteVersion(row.id, version);
       else this.#note(this.#table.configure(known, row.configs, version));
       return;
     }
@@ -384,10 +393,4 @@ export class SharedImage {
     if (crowded === 0) return;
     this.#parts.report(`This broker has no room for ${crowded} partitions of ${name}: they are offline`);
   }
-}
-
-function isSame(one: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
-  const names = Object.keys(one);
-  return names.length === Object.keys(other).length &&
-    names.every((name) => Object.hasOwn(other, name) && one[name] === other[name]);
 }

@@ -6,6 +6,9 @@
  * because the parsed row is the whole value.
  */
 import {
+  BROKER_CONFIGS,
+  type BrokerConfigsOwner,
+  brokerConfigsOwnerOf,
   DELETED,
   type DeletedRow,
   groupOfKey,
@@ -37,6 +40,7 @@ export type SharedKey =
   | { readonly kind: "partition"; readonly topicId: string; readonly partition: number }
   | { readonly kind: "deleted"; readonly topicId: string }
   | { readonly kind: "group"; readonly groupId: string }
+  | { readonly kind: "broker-configs"; readonly owner: BrokerConfigsOwner }
   | { readonly kind: "setting" | "producer-ids" | "other" };
 
 const OTHER: SharedKey = { kind: "other" };
@@ -51,6 +55,10 @@ export function sharedKey(key: string): SharedKey {
   if (key.startsWith(DELETED)) return { kind: "deleted", topicId: key.slice(DELETED.length) };
   if (isSettingKey(key)) return { kind: "setting" };
   if (key === PRODUCER_IDS) return { kind: "producer-ids" };
+  if (key.startsWith(BROKER_CONFIGS)) {
+    const owner = brokerConfigsOwnerOf(key);
+    return owner === null ? OTHER : { kind: "broker-configs", owner };
+  }
   const groupId = key.startsWith(GROUPS) ? groupOfKey(key) : null;
   return groupId === null ? OTHER : { kind: "group", groupId };
 }
@@ -68,6 +76,16 @@ export function deletedRowOf(entry: StoredEntry): SharedDeletedRow {
 /** A group's row. @throws MetadataStoreError for a row of another shape */
 export function groupRowOf(entry: StoredEntry): GroupRow {
   return read(entry, isGroupRow);
+}
+
+/** Whether two have the same names and values. */
+export function areSameConfigs(
+  one: Readonly<Record<string, string>>,
+  other: Readonly<Record<string, string>>,
+): boolean {
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length &&
+    names.every((name) => Object.hasOwn(other, name) && one[name] === other[name]);
 }
 
 /** First producer id of the next block. @throws MetadataStoreError for a row of another shape */

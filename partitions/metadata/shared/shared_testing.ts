@@ -10,12 +10,13 @@ import type { BrokerState } from "../../cluster/cluster_image.ts";
 import { resourceTypes } from "../../config/resource_types.ts";
 import type { PartitionDirectories } from "../adoption.ts";
 import type { LoadedMetadata } from "../changes/changes.ts";
-import { configOperations } from "../config_changes.ts";
+import { BrokerSettings } from "../configs/broker_settings.ts";
+import { configOperations } from "../configs/config_operations.ts";
 import { Controller } from "../controller.ts";
 import type { Timers } from "../../directory/checkpoint_writer.ts";
 import { configOf, ListedDirectories, MemoryStore } from "../controller_testing.ts";
 import { type ImageDelta, MetadataImage } from "../image.ts";
-import { packAlterations } from "../packed_alterations.ts";
+import { packAlterations } from "../configs/packed_alterations.ts";
 import type { AskHandOver } from "../partition_hand_over.ts";
 import type { MetadataStore } from "../store/store.ts";
 import { StoreFollower } from "../store/store_follower.ts";
@@ -110,10 +111,13 @@ export class Plane implements Disposable {
     const [published, reports]: [ImageDelta[], string[]] = [[], []];
     const report = (text: string) => void reports.push(text);
     const { random = () => 0.5 } = options;
+    const brokerSettings = new BrokerSettings(configOf({ "node.id": String(nodeId), ...options.properties }), report);
+    brokerSettings.follow(follower);
     let [changes, plane]: [SharedChanges | null, Plane | null] = [null, null];
     const controller = new Controller({
       store,
-      config: configOf({ "node.id": String(nodeId), ...options.properties }),
+      config: brokerSettings.config,
+      brokerSettings,
       shardsCount: 2,
       slotsMax: options.slotsMax ?? 10_000,
       changes: (parts) => {

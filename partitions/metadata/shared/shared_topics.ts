@@ -10,6 +10,7 @@
  * Always: nothing else changes the table while a change is applied and published. What concerns this broker alone (moves between shards and
  * log directories, failed disks) takes turns with it by `exclusively()`.
  */
+import type { DynamicSettings } from "../../config/broker/dynamic_fields.ts";
 import type { ImageDelta, PartitionFailure, TopicImage } from "../image.ts";
 import { PARTITIONS, TOPICS } from "../records.ts";
 import type { StoreChange } from "../store/store.ts";
@@ -105,6 +106,14 @@ export class SharedTopics implements Disposable {
     return this.applied(this.#parts.follower.version);
   }
 
+  /** Tells the shards which settings are in force, after another reason than a change of the store. */
+  publishSettings(brokerSettings: DynamicSettings): Promise<void> {
+    return this.exclusively(async () => {
+      await this.#publishChange({ changed: [], deletedIds: [], brokerSettings });
+      await this.#publishInherited();
+    });
+  }
+
   /** Runs work that changes the table, while nothing else does. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last.then(work, work);
@@ -150,6 +159,7 @@ export class SharedTopics implements Disposable {
     const isMixed = removed.length > 0 && delta.changed.length > 0;
     if (isMixed) await this.#parts.publish({ changed: [], deletedIds: delta.deletedIds });
     else await this.#publishChange(delta);
+    if (delta.brokerSettings !== undefined) await this.#publishInherited();
     table.release(left);
     if (removed.length > 0) await this.#parts.afterDeletion(removed);
     if (isMixed) await this.#publishChange(delta);
@@ -160,6 +170,16 @@ export class SharedTopics implements Disposable {
       if (wait.version > version) continue;
       this.#waits.delete(wait);
       wait.resolve();
+    }
+  }
+
+  /** Gives topics what they inherit from the settings of this broker. */
+  async #publishInherited(): Promise<void> {
+    const { table } = this.#parts;
+    for (const changed of table.inheriting()) {
+      const delta = { changed, deletedIds: [] };
+      table.image.apply(delta);
+      await this.#parts.publish(delta);
     }
   }
 
@@ -188,9 +208,9 @@ export class SharedTopics implements Disposable {
 
 /** Whether a change says something that shards know: most rows are about brokers' own business. */
 function isVisible({ changed, deletedIds, ...others }: ImageDelta): boolean {
-  const { groups, clientQuotas, scramUsers, brokers } = others;
+  const { groups, clientQuotas, scramUsers, brokers, brokerSettings } = others;
   return changed.length > 0 || deletedIds.length > 0 ||
-    [groups, clientQuotas, scramUsers, brokers].some((part) => part !== undefined);
+    [groups, clientQuotas, scramUsers, brokers, brokerSettings].some((part) => part !== undefined);
 }
 
 function mayAdd(change: StoreChange): boolean {

@@ -4,6 +4,7 @@ import { produceRequest, produceResponse } from "../../../net/protocol/messages/
 import { createTopicsRequest, createTopicsResponse } from "../../../net/protocol/messages/19_create_topics.ts";
 import { KafkaClient } from "../../kafka_client.ts";
 import { type BatchOptions, buildBatch } from "../../record_batch_builder.ts";
+import type { AdminCase } from "./admin_case.ts";
 import { adminCases } from "./cases.ts";
 
 /** A broker's answer to a case. */
@@ -37,23 +38,33 @@ export async function playAdminCases(
   await createTopics(client);
   for (const index of [0, 1]) await appendThree(client, { name: "t", index }, { baseTimestamp: Date.now() });
   for (const producer of PRODUCERS) await appendThree(client, { name: "kept", index: 0 }, producer);
+  const first = adminCases.find(({ api: [key] }) => key === DESCRIBE_TRANSACTIONS);
+  return await answersTo(client, adminCases, {
+    before: async (one) => one === first ? await beforeTransactions(client) : undefined,
+  });
+}
+
+/** Sends some cases. @param around awaited before and after each */
+export async function answersTo(
+  client: KafkaClient,
+  cases: readonly AdminCase[],
+  around: { readonly before?: (one: AdminCase) => Promise<void>; readonly after?: () => Promise<void> } = {},
+): Promise<AdminAnswer[]> {
   const answers: AdminAnswer[] = [];
-  let isReady = false;
-  for (const { name, api: [key, apiVersion], request } of adminCases) {
-    if (key === DESCRIBE_TRANSACTIONS && !isReady) {
-      await beforeTransactions(client);
-      isReady = true;
-    }
+  for (const one of cases) {
+    await around.before?.(one);
+    const { name, api: [key, apiVersion], request } = one;
     const api = apiOf(key);
     const answer = await client.call(api.request, api.response, { apiVersion, value: request });
     answers.push({ name, answer: comparable(answer) });
+    await around.after?.();
   }
   return answers;
 }
 
-/** What was recorded. */
-export async function readRecording(): Promise<AdminAnswer[]> {
-  return (await Deno.readTextFile(GOLDEN)).trim().split("\n").map((line) => JSON.parse(line));
+/** What was recorded. @param file the answers to all admin cases by default */
+export async function readRecording(file = GOLDEN): Promise<AdminAnswer[]> {
+  return (await Deno.readTextFile(file)).trim().split("\n").map((line) => JSON.parse(line));
 }
 
 async function createTopics(client: KafkaClient): Promise<void> {

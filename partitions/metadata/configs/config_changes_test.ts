@@ -1,15 +1,10 @@
 import assert from "node:assert/strict";
-import { errorName } from "../../net/protocol/error_codes.ts";
-import { topicImage } from "../../net/handlers/handler_testing.ts";
-import { resourceTypes } from "../config/resource_types.ts";
-import {
-  type AlterationRules,
-  type ConfigAlteration,
-  type ConfigOperation,
-  CONFIGURED_GROUPS_MAX,
-  planAlterations,
-} from "./config_changes.ts";
-import { configOf } from "./controller_testing.ts";
+import { errorName } from "../../../net/protocol/error_codes.ts";
+import { topicImage } from "../../../net/handlers/handler_testing.ts";
+import { resourceTypes } from "../../config/resource_types.ts";
+import { type AlterationRules, CONFIGURED_GROUPS_MAX, planAlterations } from "./config_changes.ts";
+import type { ConfigAlteration, ConfigOperation } from "./config_operations.ts";
+import { configOf } from "../controller_testing.ts";
 
 const { topic: TOPIC, broker: BROKER, brokerLogger: LOGGER, clientMetrics: METRICS, group: GROUP } = resourceTypes;
 const [SET, DELETE, APPEND, SUBTRACT] = [0, 1, 2, 3];
@@ -22,6 +17,7 @@ const rules: AlterationRules = {
   broker: configOf({ "group.consumer.max.session.timeout.ms": "70000" }),
   topic: (name) => name === "t" ? existing : undefined,
   groupConfigs: (groupId) => groupId === "g" ? { "consumer.session.timeout.ms": "50000" } : undefined,
+  storedConfigs: () => ({}),
   configuredGroupsCount: 1,
 };
 
@@ -97,6 +93,12 @@ const accepted: [what: string, resource: ConfigAlteration, configs: Record<strin
   ["a group without configs any more", alteration(GROUP, "g", [operation("consumer.session.timeout.ms", DELETE)]), {}],
   ["nothing of an unknown group", alteration(GROUP, "h", []), null],
   ["DELETE of a broker's setting", alteration(BROKER, "1", [operation("log.retention.ms", DELETE)]), null],
+  ["a setting of a broker", alteration(BROKER, "1", [operation("log.retention.ms", SET, " 5 ")]), {
+    "log.retention.ms": " 5 ",
+  }],
+  ["a setting of all brokers", alteration(BROKER, "", [operation("log.cleanup.policy", APPEND, "compact")]), {
+    "log.cleanup.policy": "delete,compact",
+  }],
   ["nothing of all brokers", alteration(BROKER, "", [], true), null],
 ];
 
@@ -184,12 +186,50 @@ const refused: [what: string, resource: ConfigAlteration, message: RegExp][] = [
   [
     "a broker's static setting",
     alteration(BROKER, "1", [operation("num.partitions", SET, "3"), operation("x", SET, "")]),
-    /^INVALID_REQUEST Cannot update these configs dynamically: \[num\.partitions, x\]$/,
+    /^INVALID_REQUEST Cannot update these configs dynamically: \[num\.partitions\]$/,
   ],
   [
-    "a setting of all brokers",
-    alteration(BROKER, "", [operation("log.retention.ms", SET, "3")]),
-    /^INVALID_REQUEST Cannot update these configs dynamically: \[log\.retention\.ms\]$/,
+    "a static setting of all brokers",
+    alteration(BROKER, "", [operation("log.retention.hours", SET, "3"), operation("log.dirs", SET, "3")]),
+    /^INVALID_REQUEST Cannot update these configs dynamically: \[log\.dirs, log\.retention\.hours\]$/,
+  ],
+  [
+    "listeners of a broker",
+    alteration(BROKER, "1", [operation("listeners", SET, "PLAINTEXT://127.0.0.1:1")]),
+    /^INVALID_REQUEST Cannot update these configs dynamically: \[listeners\]$/,
+  ],
+  [
+    "a broker's setting that only Kafka has",
+    alteration(BROKER, "1", [operation("num.io.threads", SET, "3")]),
+    /^INVALID_REQUEST This broker has no setting "num\.io\.threads"; /,
+  ],
+  [
+    "a mistyped setting of a broker",
+    alteration(BROKER, "", [operation("log.retention.m", SET, "3")]),
+    /^INVALID_REQUEST This broker has no setting "log\.retention\.m"; did you mean log\.retention\.ms\?$/,
+  ],
+  [
+    "connections that are no numbers",
+    alteration(BROKER, "", [operation("max.connections.per.ip.overrides", SET, "10.0.0.7")]),
+    /^INVALID_REQUEST max\.connections\.per\.ip\.overrides takes addresses with counts/,
+  ],
+  [
+    "no threads for compactions",
+    alteration(BROKER, "1", [operation("log.cleaner.threads", SET, "0")]),
+    /^INVALID_REQUEST .*Log cleaner threads should be at least 1/,
+  ],
+  [
+    "lags that exclude each other",
+    alteration(BROKER, "1", [
+      operation("log.cleaner.min.compaction.lag.ms", SET, "9"),
+      operation("log.cleaner.max.compaction.lag.ms", SET, "8"),
+    ]),
+    /^INVALID_REQUEST conflict topic config setting min\.compaction\.lag\.ms/,
+  ],
+  [
+    "a value of a broker that is too long",
+    alteration(BROKER, "1", [operation("max.connections.per.ip.overrides", SET, "10.0.0.7:1,".repeat(3000))]),
+    /^INVALID_CONFIG The configuration value cannot be added because it exceeds the maximum value size of 32767/,
   ],
   ["another broker", alteration(BROKER, "2", []), /^INVALID_REQUEST Unexpected broker id, expected 1, but received 2$/],
   [
@@ -243,4 +283,22 @@ Deno.test("planAlterations() refuses configs for more groups than the limit; gro
   const names = ["one", "two", "g"];
   const planned = planAlterations(names.map((name) => alteration(GROUP, name, [set])), full);
   assert.deepEqual(planned.map(({ errorCode }) => errorName(errorCode)), ["NONE", "POLICY_VIOLATION", "NONE"]);
+});
+
+Deno.test("planAlterations() keeps stored settings of brokers that this version does not take, and replaces the rest", () => {
+  const stored = { "log.future.ms": "soon", "log.retention.ms": "7", "log.segment.bytes": "1" };
+  const changes = { storedConfigs: () => stored };
+  const set = [operation("message.max.bytes", SET, "5000")];
+  assert.deepEqual(outcome(alteration(BROKER, "", set), changes), { ...stored, "message.max.bytes": "5000" });
+  assert.deepEqual(outcome(alteration(BROKER, "", set, true), changes), { "message.max.bytes": "5000" });
+  assert.deepEqual(outcome(alteration(BROKER, "", [operation("log.future.ms", DELETE)]), changes), {
+    "log.retention.ms": "7",
+    "log.segment.bytes": "1",
+  });
+});
+
+Deno.test("planAlterations() takes two numbers of one broker for the same resource", () => {
+  const set = [operation("log.retention.ms", SET, "5")];
+  const planned = planAlterations([alteration(BROKER, "1", set), alteration(BROKER, "+01", set)], rules);
+  for (const { errorMessage } of planned) assert.equal(errorMessage, "Each resource must appear at most once.");
 });

@@ -7,11 +7,11 @@
 import {
   type IncrementalAlterConfigsPacked,
   incrementalAlterConfigsRequest,
-} from "../../net/protocol/messages/44_incremental_alter_configs.ts";
-import { Reader } from "../../net/protocol/reader.ts";
-import { Writer } from "../../net/protocol/writer.ts";
-import { assert } from "../../storage/base/assert.ts";
-import type { ConfigAlteration } from "./config_changes.ts";
+} from "../../../net/protocol/messages/44_incremental_alter_configs.ts";
+import { Reader } from "../../../net/protocol/reader.ts";
+import { Writer } from "../../../net/protocol/writer.ts";
+import { assert } from "../../../storage/base/assert.ts";
+import type { ConfigAlteration } from "./config_operations.ts";
 
 const PACKED_VERSION = 1;
 

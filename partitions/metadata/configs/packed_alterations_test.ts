@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configOperations } from "./config_changes.ts";
+import { configOperations } from "./config_operations.ts";
 import { packAlterations, unpackAlterations } from "./packed_alterations.ts";
 
 Deno.test("unpackAlterations() gives what was packed: texts of any length and language, null values, no configs", () => {
