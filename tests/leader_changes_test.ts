@@ -18,7 +18,7 @@ import { concatBytes, inMemory, TEST_TIMESTAMP } from "./record_batch_builder.ts
 const VERSION = 9;
 const [SELF, OTHER] = [1, 2];
 const SLOT = 0;
-const { NONE, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR } = errorCode;
+const { NONE, NOT_ENOUGH_REPLICAS_AFTER_APPEND, KAFKA_STORAGE_ERROR } = errorCode;
 
 /** A broker of two shards, of which the first has the partition; it acknowledges nothing before a flush, which the test executes. */
 class Scene implements Disposable {
@@ -118,7 +118,7 @@ for (const client of [0, 1]) {
         scene.broker.world.pump();
         scene.leaderIs(leader, 4);
         scene.broker.world.pump();
-        assert.equal(scene.take(), NOT_LEADER_OR_FOLLOWER);
+        assert.equal(scene.take(), NOT_ENOUGH_REPLICAS_AFTER_APPEND);
         scene.flush();
       }
     });
@@ -133,7 +133,7 @@ for (const client of [0, 1]) {
       scene.leaderIs(SELF, 5);
       assert.equal(scene.highWatermark, 6);
       scene.broker.world.pump();
-      assert.equal(scene.take(), NOT_LEADER_OR_FOLLOWER);
+      assert.equal(scene.take(), NOT_ENOUGH_REPLICAS_AFTER_APPEND);
       scene.flush();
       scene.produce(acks);
       scene.broker.world.pump();
@@ -151,7 +151,7 @@ for (const client of [0, 1]) {
       const topic = topicOn([1], { config: { ...smallLogs, flushMessages: 1 }, leader: OTHER, leaderEpoch: 4 });
       scene.broker.create(topic);
       scene.broker.world.pump();
-      assert.equal(scene.take(), NOT_LEADER_OR_FOLLOWER);
+      assert.equal(scene.take(), NOT_ENOUGH_REPLICAS_AFTER_APPEND);
     });
 
     Deno.test(`a produce that waits when leader and log directory go at once is refused (${name})`, () => {

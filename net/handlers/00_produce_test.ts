@@ -310,13 +310,13 @@ Deno.test("handleProduce() with acks=all ends with REQUEST_TIMED_OUT at its dead
   }
 });
 
-Deno.test("handleProduce() with acks=all ends with NOT_LEADER_OR_FOLLOWER when the partition is removed meanwhile, with KAFKA_STORAGE_ERROR when it goes offline", () => {
+Deno.test("handleProduce() with acks=all ends with NOT_ENOUGH_REPLICAS_AFTER_APPEND when the partition is removed meanwhile, with KAFKA_STORAGE_ERROR when it goes offline", () => {
   const { closed, closedCleanly, offline } = partitionState;
-  const { NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR } = errorCode;
+  const { NOT_ENOUGH_REPLICAS_AFTER_APPEND, KAFKA_STORAGE_ERROR } = errorCode;
   for (
     const [state, code] of [
-      [closed, NOT_LEADER_OR_FOLLOWER],
-      [closedCleanly, NOT_LEADER_OR_FOLLOWER],
+      [closed, NOT_ENOUGH_REPLICAS_AFTER_APPEND],
+      [closedCleanly, NOT_ENOUGH_REPLICAS_AFTER_APPEND],
       [offline, KAFKA_STORAGE_ERROR],
     ] as const
   ) {

@@ -63,11 +63,16 @@ function isFlushed({ nextOffset }: ProducePart, row: Readonly<Watermarks>): bool
   return row.replication !== replication.none && row.recoveryPoint >= nextOffset;
 }
 
-/** The error of a part that is not complete, by its partition's row; NONE while it may still become so. */
+/**
+ * The error of a part that is not complete, by its partition's row; NONE while it may still become so. After the end of the leadership nobody
+ * here knows whether the next leader has the batch. Kafka answers NOT_LEADER_OR_FOLLOWER then, which librdkafka takes for "was not written":
+ * it sends the records again in other batches, which no leader recognizes as repeated, and the records are there twice. After this answer it
+ * sends the same batch.
+ */
 function codeOf(part: ProducePart, { state, leadership }: Readonly<Watermarks>): number {
   if (state === partitionState.offline) return errorCode.KAFKA_STORAGE_ERROR;
-  if (leadership !== part.leadership) return errorCode.NOT_LEADER_OR_FOLLOWER;
   // The next owner of a partition that is handed over continues its row.
   const isServed = state === partitionState.open || state === partitionState.handedOver;
-  return isServed ? errorCode.NONE : errorCode.NOT_LEADER_OR_FOLLOWER;
+  const isLed = isServed && leadership === part.leadership;
+  return isLed ? errorCode.NONE : errorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND;
 }

@@ -15,7 +15,11 @@ import { ReplicatedTopic } from "./replicated_topic.ts";
 
 const REBALANCED_SOON = { "leader.imbalance.check.interval.seconds": "1" };
 const PRODUCE_VERSION = 9;
-const NOT_ACKNOWLEDGED: readonly number[] = [errorCode.NOT_LEADER_OR_FOLLOWER, errorCode.REQUEST_TIMED_OUT];
+const NOT_ACKNOWLEDGED: readonly number[] = [
+  errorCode.NOT_LEADER_OR_FOLLOWER,
+  errorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+  errorCode.REQUEST_TIMED_OUT,
+];
 
 interopTest({
   name: "cluster: what a leader has acknowledged with acks=all survives its death, stop and pause, and it leads again",
