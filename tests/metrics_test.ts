@@ -4,12 +4,16 @@
  */
 import { strict as assert } from "node:assert";
 import { startBroker } from "../mod.ts";
+import { startMember } from "../net/broker/start.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
+import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messages/19_create_topics.ts";
 import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
+import { FOLLOWER_FETCH, SqliteStore } from "../partitions/control.ts";
 import { GroupMember } from "./group_member.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
+import { withDirectory } from "./temporary_directory.ts";
 import { append, appendBatch, fetchBatches, produceTo } from "./topic_requests.ts";
 
 /** A scrape: the value of each series. */
@@ -137,3 +141,60 @@ Deno.test("/metrics says exactly what clients wrote, read, committed and were re
   assertRequests(found);
   assertRest(found, sent);
 });
+
+Deno.test("brokers count what goes from a leader to its followers as replication, apart from what consumers read", () =>
+  withDirectory(async (directory) => {
+    await using closing = new AsyncDisposableStack();
+    const store = closing.adopt(new SqliteStore(), (store) => store.close());
+    await store.open(`${directory}/cluster.sqlite`);
+    const start = (nodeId: number) =>
+      startMember({
+        port: 0,
+        shards: 2,
+        dataDir: `${directory}/${nodeId}`,
+        overrides: { "node.id": String(nodeId) },
+      }, store);
+    await using first = await start(1);
+    await using second = await start(2);
+    using admin = await KafkaClient.connect(first);
+    const topics = [{ name: "r", numPartitions: 1, replicationFactor: 2 }];
+    const created = await admin.call(createTopicsRequest, createTopicsResponse, {
+      apiVersion: 7,
+      value: { topics, timeoutMs: 30_000 },
+    });
+    assert.equal(created.topics[0]?.errorCode, errorCode.NONE);
+    const leads = first.controller.image.topic("r")?.partitions[0]?.leader === 1;
+    const [leader, follower] = leads ? [first, second] : [second, first];
+    using client = await KafkaClient.connect(leader);
+    let bytes = 0;
+    for (let count = 0; count < 3; count++) {
+      const batch = buildBatch([{ value: "x".repeat(1000 * count) }]);
+      while ((await appendBatch(client, ["r", 0], batch))[0] !== errorCode.NONE);
+      bytes += batch.length;
+    }
+    const [batch] = await fetchBatches(client, ["r", 0], 0, 1);
+    const of = (broker: typeof leader) => ({
+      replicationIn: broker.pool.counters.total("replicationBytesIn"),
+      replicationOut: broker.pool.counters.total("replicationBytesOut"),
+      bytesIn: broker.pool.counters.allTraffic().bytesIn,
+      bytesOut: broker.pool.counters.allTraffic().bytesOut,
+      consumerFetches: broker.pool.counters.requests(1),
+      hasFollowerFetches: broker.pool.counters.requests(FOLLOWER_FETCH) > 0,
+    });
+    assert.deepEqual(of(leader), {
+      replicationIn: 0,
+      replicationOut: bytes,
+      bytesIn: bytes,
+      bytesOut: batch?.bytes.length,
+      consumerFetches: 1,
+      hasFollowerFetches: true,
+    });
+    assert.deepEqual(of(follower), {
+      replicationIn: bytes,
+      replicationOut: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      consumerFetches: 0,
+      hasFollowerFetches: false,
+    });
+  }));
