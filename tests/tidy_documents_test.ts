@@ -21,6 +21,7 @@ import {
   TRAFFIC,
   WATERMARK,
 } from "../partitions/shared/words.ts";
+import { type Proven, provenByRun } from "./interop/matrix/matrix.ts";
 import { handlerList } from "./tidy/handler_list.ts";
 import { questionList } from "./tidy/question_list.ts";
 import { readmeWithTables, tableNames, tablesIn } from "./tidy/readme_tables.ts";
@@ -42,6 +43,22 @@ Deno.test("README.md has every table as the source has it (if not: deno task gen
   assert.notEqual(planted, readme);
   assert.notEqual(readmeWithTables(planted), planted, "a wrong version is caught");
   assert.equal(readmeWithTables(readme), readme);
+});
+
+/** Tests that the interop matrix names and that do not exist. */
+function brokenProofs(proven: Proven): string[] {
+  return Object.entries(proven).flatMap(([file, tests]) => {
+    const text = exists(file) ? readText(file) : "";
+    return Object.keys(tests).filter((name) => !text.includes(JSON.stringify(name))).map((name) => `${file}: ${name}`);
+  });
+}
+
+Deno.test("every cell of README.md's matrix of clients comes from a test that exists (if not: deno task generate:matrix)", () => {
+  assert.deepEqual(brokenProofs({ "tests/gone_test.ts": { "a test": {} } }), ["tests/gone_test.ts: a test"]);
+  assert.deepEqual(brokenProofs({ "tests/tidy_test.ts": { "no such test": {} } }), [
+    "tests/tidy_test.ts: no such test",
+  ]);
+  assert.deepEqual(brokenProofs(provenByRun()), []);
 });
 
 /** Tasks, files, flags and links that a document names and that do not exist. */

@@ -11,6 +11,7 @@ import { interopTest } from "./toolchain.ts";
 interopTest({
   name: "admin tools: topics are created, described, measured and deleted by Apache Kafka's own tools",
   needs: ["java"],
+  proves: { tools: ["topics", "configs"] },
   async fn(context) {
     using directory = temporaryDirectory();
     await using broker = await startTestBroker({ dataDir: directory.path });

@@ -7,6 +7,7 @@ import { assertSameLines } from "./lines.ts";
 import { dumpLogSegments } from "./dump_log.ts";
 import { connect, startTestBroker, temporaryDirectory, type TestBroker } from "./broker.ts";
 import { clientLibraries as clients, RECORDS_PER_CODEC, writtenLines } from "./client_libraries.ts";
+import { eachProves, isFeature, together } from "./matrix/matrix.ts";
 import { interopTest } from "./toolchain.ts";
 
 const TOPIC = "all-clients";
@@ -14,6 +15,16 @@ const TOPIC = "all-clients";
 interopTest({
   name: "clients: what each library writes in each codec, each library reads",
   needs: [...new Set(clients.map((each) => each.need))],
+  proves: together(
+    ...clients.map(({ name, codecs, consumes }) =>
+      eachProves([name], [
+        "produce",
+        "idempotence",
+        ...codecs.filter(isFeature),
+        ...consumes ? ["consume"] as const : [],
+      ])
+    ),
+  ),
   async fn(context) {
     using directory = temporaryDirectory();
     await using broker = await startTestBroker({ dataDir: directory.path });
@@ -77,6 +88,7 @@ interopTest({
 interopTest({
   name: "clients: each library creates, describes and deletes a topic",
   needs: [...new Set(clients.map((each) => each.need))],
+  proves: eachProves(clients.map(({ name }) => name), ["topics"]),
   async fn(context) {
     using directory = temporaryDirectory();
     await using broker = await startTestBroker({ dataDir: directory.path });
@@ -95,6 +107,7 @@ interopTest({
 interopTest({
   name: "clients: libraries add partitions, alter configs and delete records",
   needs: ["python", "node"],
+  proves: eachProves(["confluent-kafka", "kafkajs"], ["configs"]),
   async fn(context) {
     using directory = temporaryDirectory();
     await using broker = await startTestBroker({ dataDir: directory.path });

@@ -19,6 +19,7 @@ const SMALL_BATCH_BYTES = 4000;
 interopTest({
   name: "corpus: kcat writes it in each codec, the console consumer prints the same bytes",
   needs: ["kafka", "kcat", "corpus"],
+  proves: { kcat: ["produce", "gzip", "snappy", "lz4", "zstd"], tools: ["consume"] },
   async fn(context) {
     await withCorpus(async ({ broker, corpus, lines }) => {
       for (const [codec, name] of CODECS.entries()) {
@@ -45,6 +46,7 @@ interopTest({
 interopTest({
   name: "corpus: the console producer writes it in each codec, kcat prints the same bytes",
   needs: ["kafka", "kcat", "corpus"],
+  proves: { tools: ["produce", "gzip", "snappy", "lz4", "zstd"], kcat: ["consume"] },
   async fn(context) {
     await withCorpus(async ({ broker, corpus, lines }) => {
       for (const [codec, name] of CODECS.entries()) {

@@ -92,6 +92,7 @@ const calls: readonly (readonly string[])[] = [
 interopTest({
   name: "group command: kafka-consumer-groups prints of every call what it prints of Apache Kafka",
   needs: ["java", "python"],
+  proves: { tools: ["offsets"] },
   async fn() {
     using directory = temporaryDirectory();
     await using broker = await startTestBroker({ dataDir: directory.path });

@@ -9,6 +9,7 @@ import { dumpGroupRecords } from "./dump_log.ts";
 import { type CoordinatorClient, groupClients, mixedClients } from "./group_clients.ts";
 import { GroupMember } from "./group_member.ts";
 import { assertCommitsFollowReads, assertInOrder, GroupWatch } from "./group_watch.ts";
+import { eachProves, together } from "./matrix/matrix.ts";
 import { type InteropTest, interopTest, type Need, slowTestsWanted } from "./toolchain.ts";
 
 const PARTITIONS = 5;
@@ -167,6 +168,7 @@ function groupTest(
   const chosen = clients.filter((each) => only === undefined || new RegExp(only).test(each.name));
   interopTest({
     ...test,
+    proves: only === undefined ? test.proves : undefined,
     needs: [...new Set<Need>([...chosen.map((each) => each.need), "kafka"])],
     async fn(context) {
       using directory = temporaryDirectory();
@@ -188,7 +190,14 @@ function groupTest(
 type GroupRun = (context: Deno.TestContext, broker: TestBroker, clients: readonly CoordinatorClient[]) => Promise<void>;
 
 groupTest(
-  { name: "groups: members of each client join, share, commit, leave, and continue where the group was" },
+  {
+    name: "groups: members of each client join, share, commit, leave, and continue where the group was",
+    proves: together(
+      ...groupClients.map(({ name, consumerProtocol }) =>
+        eachProves([name.split(" ")[0]!], ["consume", consumerProtocol ? "consumer" : "classic"])
+      ),
+    ),
+  },
   groupClients,
   (context, broker, clients) => runAll(context, clients, (client) => comeAndGo(broker, client)),
 );

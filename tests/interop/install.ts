@@ -35,6 +35,7 @@ const steps: readonly (readonly [name: string, step: () => Promise<void>])[] = [
   ["Python clients", installPythonClients],
   ["Go clients", buildGoClients],
   ["Java clients", compileJavaClients],
+  ["consoles", installConsoles],
   ["corpus", makeCorpus],
   ["load generators of the benchmark", buildLoadGenerators],
 ];
@@ -86,17 +87,34 @@ async function buildGoClients(): Promise<void> {
   await runOrThrow("go", ["build", "-o", locations.go, "."], { cwd: `${locations.clients}/go`, timeoutMs: 900_000 });
 }
 
-/** Compiles the Java clients against the jars of Kafka, again when a source has changed. */
+/** Compiles the Java clients against the jars of Kafka. */
 async function compileJavaClients(): Promise<void> {
   requireCommands("the Java clients", { javac: "a Java compiler, 17 or later" });
-  const directory = `${locations.clients}/java`;
-  const sources = [...Deno.readDirSync(directory)].map(({ name }) => `${directory}/${name}`).sort();
+  await compileJava({ sources: `${locations.clients}/java`, jars: kafkaJars(), classes: locations.java });
+}
+
+/** The Java client that kafka-ui and AKHQ ship, and what they do with it. */
+async function installConsoles(): Promise<void> {
+  requireCommands("the consoles", { mvn: "Maven", javac: "a Java compiler, 17 or later" });
+  const directory = new URL("administration", import.meta.url).pathname;
+  await whenChanged(`${directory}/pom.xml`, `${locations.oldKafkaClient}.installed`, async () => {
+    await runOrThrow("mvn", [
+      ...["-q", "-B", "-f", `${directory}/pom.xml`, "dependency:copy-dependencies"],
+      ...[`-DoutputDirectory=${locations.oldKafkaClient}`, "-DincludeScope=runtime"],
+    ], { timeoutMs: 1_200_000 });
+  });
+  await compileJava({ sources: `${directory}/java`, jars: locations.oldKafkaClient, classes: locations.consoles });
+}
+
+/** Compiles a directory, again when a source has changed. */
+async function compileJava(paths: { sources: string; jars: string; classes: string }): Promise<void> {
+  const sources = [...Deno.readDirSync(paths.sources)].map(({ name }) => `${paths.sources}/${name}`).sort();
   const texts = await Promise.all(sources.map((source) => Deno.readTextFile(source)));
-  const key = `${locations.java}.sources`;
+  const key = `${paths.classes}.sources`;
   await Deno.writeTextFile(key, texts.join(""));
-  await whenChanged(key, `${locations.java}.installed`, async () => {
-    await Deno.mkdir(locations.java, { recursive: true });
-    await runOrThrow("javac", ["-cp", `${kafkaJars()}/*`, "-d", locations.java, ...sources]);
+  await whenChanged(key, `${paths.classes}.installed`, async () => {
+    await Deno.mkdir(paths.classes, { recursive: true });
+    await runOrThrow("javac", ["-cp", `${paths.jars}/*`, "-d", paths.classes, ...sources]);
   });
 }
 

@@ -30,6 +30,7 @@ async function writeLines(process: Deno.ChildProcess, lines: readonly string[]):
 interopTest({
   name: "hand-overs: kcat's idempotent producer and consumer continue while their partition changes its shard",
   needs: ["kcat"],
+  proves: { kcat: ["produce", "consume", "idempotence"] },
   async fn() {
     // Apache Kafka has no shards.
     if (testsApacheKafka) return;

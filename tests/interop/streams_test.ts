@@ -20,6 +20,7 @@ const WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "
 interopTest({
   name: "streams: a word count with two instances, one of them killed, counts every word",
   needs: ["java"],
+  proves: { streams: ["produce", "consume", "classic", "topics"] },
   async fn() {
     using directory = temporaryDirectory();
     const overrides = { "group.min.session.timeout.ms": "6000" };
@@ -156,6 +157,7 @@ async function lastCounts(client: WireClient): Promise<Record<string, number>> {
 interopTest({
   name: "connect: a standalone worker copies a file through a topic into a file, line by line",
   needs: ["java"],
+  proves: { connect: ["produce", "consume", "classic"] },
   async fn() {
     using directory = temporaryDirectory();
     await using broker = await startTestBroker({ dataDir: directory.path });

@@ -5,6 +5,8 @@
 import { hasStrace } from "../strace.ts";
 import { mayMakeNetworks } from "./replication/faults/namespaces.ts";
 import { hasWallClocks } from "./replication/faults/wall_clocks.ts";
+import type { Proofs } from "./matrix/matrix.ts";
+import { noteProofs } from "./matrix/proofs.ts";
 import { mayMount } from "./system_faults.ts";
 import { cacheDirectory, exists, kafkaInstalled, kafkaJars, onPath } from "../../bench/peer/install.ts";
 
@@ -12,6 +14,7 @@ import { cacheDirectory, exists, kafkaInstalled, kafkaJars, onPath } from "../..
 export type Need =
   | "kafka"
   | "java"
+  | "consoles"
   | "kcat"
   | "python"
   | "node"
@@ -35,6 +38,10 @@ export const locations = {
   go: `${cacheDirectory()}/interop/go-client`,
   /** Classes compiled from clients/java. */
   java: `${cacheDirectory()}/interop/java`,
+  /** The jars of the Java client that consoles ship: administration/pom.xml. */
+  oldKafkaClient: `${cacheDirectory()}/kafka-clients-3.9.1`,
+  /** Classes compiled from administration/java. */
+  consoles: `${cacheDirectory()}/interop/consoles`,
   /** The text of Debian's package unicode-data: one large file of lines. */
   corpus: `${cacheDirectory()}/interop/corpus.txt`,
   /** Sources of the client programs. */
@@ -46,13 +53,21 @@ export const locations = {
  * @param words further flags, the program and its arguments
  */
 export function smallJvm(...words: readonly string[]): string[] {
-  const flags = ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
-  return [...flags, "-cp", `${kafkaJars()}/*:${locations.java}`, ...words];
+  return smallJvmWith(`${kafkaJars()}/*:${locations.java}`, ...words);
+}
+
+/** `smallJvm()` with another class path. */
+export function smallJvmWith(classPath: string, ...words: readonly string[]): string[] {
+  return ["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classPath, ...words];
 }
 
 const checks: Record<Need, { found: () => boolean; name: string }> = {
   kafka: { found: kafkaInstalled, name: "Apache Kafka and Java" },
   java: { found: () => kafkaInstalled() && exists(`${locations.java}.installed`), name: "the Java clients" },
+  consoles: {
+    found: () => onPath("java") && exists(`${locations.consoles}.installed`),
+    name: "the consoles' calls in Java",
+  },
   kcat: { found: () => onPath("kcat"), name: "kcat" },
   python: { found: () => exists(locations.python), name: "the Python clients" },
   node: { found: () => onPath("node") && exists(`${locations.node}/node_modules`), name: "the Node clients" },
@@ -73,6 +88,8 @@ export interface InteropTest {
   readonly needs?: readonly Need[];
   /** True: runs with BARNABAS_SLOW=1 only. */
   readonly slow?: boolean;
+  /** What its pass proves of clients, for README.md's matrix. */
+  readonly proves?: Proofs;
   readonly fn: (context: Deno.TestContext) => Promise<void>;
 }
 
@@ -84,7 +101,11 @@ export function interopTest(test: InteropTest): void {
   }
   const missing = (test.needs ?? []).filter((need) => !checks[need].found()).map((need) => checks[need].name);
   if (missing.length === 0) {
-    Deno.test({ name: test.name, fn: test.fn });
+    const fn = async (context: Deno.TestContext) => {
+      await test.fn(context);
+      if (test.proves !== undefined) noteProofs(context, test.proves);
+    };
+    Deno.test({ name: test.name, fn });
     return;
   }
   const reason = `needs ${missing.join(", ")}: deno run -A tests/interop/install.ts`;

@@ -32,6 +32,7 @@ const sessions: readonly ToolSession[] = [
 interopTest({
   name: "recorded tools: Apache Kafka's own commands print what they print of Apache Kafka",
   needs: ["java"],
+  proves: { tools: ["topics", "configs", "quotas", "scram"] },
   async fn(context) {
     await using tools = new KafkaTools();
     const wanted = Deno.env.get("BARNABAS_SESSION");

@@ -5,6 +5,7 @@ import { apis } from "../../net/handlers/mod.ts";
 import { brokerDefinitions } from "../../partitions/config/broker/broker_definitions.ts";
 import { groupDefinitions } from "../../partitions/config/groups/group_definitions.ts";
 import { topicDefinitions } from "../../partitions/config/topics/topic_definitions.ts";
+import { matrixTable } from "../interop/matrix/matrix.ts";
 import { readText } from "./repository.ts";
 
 /** Defaults that are shown in words, like Long.MAX_VALUE. */
@@ -21,6 +22,7 @@ const tables: ReadonlyMap<string, () => string> = new Map([
   ["topic settings", topicTable],
   ["group settings", groupTable],
   ["requests", requestsTable],
+  ["clients", matrixTable],
 ]);
 
 const TABLE = /(<!-- table: ([\w ]+) -->\n<!-- deno-fmt-ignore-start -->\n)[^]*?(<!-- deno-fmt-ignore-end -->)/g;

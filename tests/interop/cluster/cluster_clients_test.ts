@@ -12,6 +12,7 @@ import { temporaryDirectory } from "../broker.ts";
 import { clientLibraries, writtenLines } from "../client_libraries.ts";
 import { groupClients } from "../group_clients.ts";
 import { assertSameLines } from "../lines.ts";
+import { eachProves } from "../matrix/matrix.ts";
 import { interopTest } from "../toolchain.ts";
 import { ClusterGroup } from "./cluster_group.ts";
 import { ClusterRig, metadataOf } from "./cluster_rig.ts";
@@ -25,6 +26,7 @@ const PARTITIONS = 6;
 interopTest({
   name: "cluster: client libraries write and read what three brokers lead, through any of them",
   needs: ["etcd", "kafka", "python", "go", "node", "kcat"],
+  proves: eachProves([...LIBRARIES, "kcat"], ["cluster"]),
   async fn(context) {
     using directory = temporaryDirectory();
     await using rig = await ClusterRig.start({ directory: directory.path });
@@ -74,6 +76,7 @@ async function groupReads(rig: ClusterRig, name: string): Promise<void> {
 interopTest({
   name: "cluster: Kafka's tools see and change one cluster through each broker",
   needs: ["etcd", "kafka"],
+  proves: { tools: ["cluster"] },
   async fn(context) {
     using directory = temporaryDirectory();
     await using rig = await ClusterRig.start({ directory: directory.path });

@@ -1,5 +1,5 @@
 // franz-go and sarama: `produce`, `consume`, `admin` and `group` of ../README.md;
-// franz-go: `journal`.
+// franz-go: `journal`. `redpanda-console BOOTSTRAP`: the pages of console.go. `kadm BOOTSTRAP`: the calls of kadm.go.
 //
 //	go-client franz-go produce 127.0.0.1:9092 topic none,gzip 100
 package main
@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // library is what the program can do with one client library.
@@ -24,6 +25,12 @@ var libraries = map[string]library{
 	"franz-go": {franzProduce, franzConsume, franzAdmin, franzGroup},
 	"sarama":   {saramaProduce, saramaConsume, saramaAdmin, saramaGroup},
 }
+
+// callPause: Kafka shows a change a moment after it has acknowledged it.
+var callPause = func() time.Duration {
+	millis, _ := strconv.Atoi(os.Getenv("PAUSE_MS"))
+	return time.Duration(millis) * time.Millisecond
+}()
 
 var out = bufio.NewWriter(os.Stdout)
 
@@ -49,6 +56,12 @@ func show(offset int64, key, value []byte, headers []string) {
 }
 
 func run(args []string) error {
+	switch args[0] {
+	case "redpanda-console":
+		return runConsole(args[1])
+	case "kadm":
+		return runKadm(args[1])
+	}
 	chosen, known := libraries[args[0]]
 	if !known {
 		return fmt.Errorf("unknown library %q", args[0])
