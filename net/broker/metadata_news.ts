@@ -1,10 +1,11 @@
 /**
- * What the log says about changes of the metadata: topics that come, go and change, and in a cluster other brokers, the controller, and
- * what happens to partitions that this broker has. Main isolate.
+ * What the log says about changes of the metadata: topics that come, go and change, quotas and users, and in a cluster other brokers, the
+ * controller, and what happens to partitions that this broker has. Main isolate.
  *
  * A change may concern all partitions of a broker that has died: then one line has their number, and the names of the first.
  */
 import { type ImageDelta, isHere, type MetadataImage, NO_CONTROLLER, NO_LEADER } from "../../partitions/control.ts";
+import { clientSentences } from "./client_news.ts";
 import type { Log, LogFields } from "./operator_log.ts";
 
 type TopicImage = ImageDelta["changed"][number];
@@ -21,8 +22,8 @@ export interface MetadataNewsParts {
 
 /** Names in a line, for partitions of one kind; the line has their number, too. */
 const NAMED_MAX = 5;
-/** Topics of one change with a line of their own. */
-const TOPICS_MAX = 20;
+/** Topics, groups, quotas and users of one change with a line of their own. */
+const SENTENCES_MAX = 20;
 
 /** Partitions about which a line says the same. */
 class Found {
@@ -137,7 +138,8 @@ export class MetadataNews {
   }
 
   /** A change is being published. */
-  published({ changed, deletedIds, brokers, controllerId, groups = [] }: ImageDelta): void {
+  published(delta: ImageDelta): void {
+    const { changed, deletedIds, brokers, controllerId, groups = [] } = delta;
     const { topics: { inform }, cluster } = this.#parts;
     if (brokers !== undefined) this.#tellBrokers(brokers);
     if (controllerId !== undefined) this.#tellController(controllerId);
@@ -158,8 +160,9 @@ export class MetadataNews {
     for (const { groupId, configs } of groups) {
       sentences.push([`Settings of group ${groupId} are now: ${settingsText(configs)}`, { group: groupId }]);
     }
-    for (const [sentence, fields] of sentences.slice(0, TOPICS_MAX)) inform(sentence, fields);
-    if (sentences.length > TOPICS_MAX) inform(`… and ${sentences.length - TOPICS_MAX} more changes of topics at once`);
+    for (const about of clientSentences(delta)) sentences.push(about);
+    for (const [sentence, fields] of sentences.slice(0, SENTENCES_MAX)) inform(sentence, fields);
+    if (sentences.length > SENTENCES_MAX) inform(`… and ${sentences.length - SENTENCES_MAX} more changes at once`);
     partitions.tell(cluster);
   }
 

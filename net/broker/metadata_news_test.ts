@@ -76,8 +76,10 @@ Deno.test("MetadataNews says what changed of a topic, and nothing of one that it
   assert.deepEqual(scene.publish({ deletedIds: ["id-of-orders", "id-of-another"] }), ["I Topic orders was deleted"]);
   const groups = [{ groupId: "g", configs: { "consumer.session.timeout.ms": "50000" } }];
   assert.deepEqual(scene.publish({ groups }), ["I Settings of group g are now: consumer.session.timeout.ms=50000"]);
+  const clientQuotas = [{ entity: { user: null }, values: { producer_byte_rate: 5 } }];
+  assert.deepEqual(scene.publish({ clientQuotas }), ["I Quotas of the default user are now: producer_byte_rate=5"]);
   const many = Array.from({ length: 30 }, (_, number) => topic([], { name: `t${number}`, id: `id-${number}` }));
-  assert.deepEqual(scene.publish({ changed: many }).at(-1), "I … and 10 more changes of topics at once");
+  assert.deepEqual(scene.publish({ changed: many }).at(-1), "I … and 10 more changes at once");
 });
 
 Deno.test("MetadataNews has one line for all partitions that another broker's death concerns, with their number and some names", () => {

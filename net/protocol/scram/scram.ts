@@ -29,7 +29,10 @@ import {
 
 /** Fewest iterations that either side accepts (RFC 7677; ScramMechanism.minIterations). */
 export const SCRAM_ITERATIONS_MIN = 4096;
-/** Most iterations that a client carries out: a server could make it compute for ever (ScramMechanism.maxIterations). */
+/**
+ * Most iterations that a client carries out, as a server could make it compute for ever, and that a credential may have
+ * (ScramMechanism.maxIterations).
+ */
 export const SCRAM_ITERATIONS_MAX = 16_384;
 
 /** The hash functions of a mechanism. */
@@ -51,8 +54,10 @@ export interface ScramCredential {
 }
 
 const utf8 = new TextEncoder();
-const CLIENT_KEY = utf8.encode("Client Key");
-const SERVER_KEY = utf8.encode("Server Key");
+/** What the salted password authenticates to become the client key. */
+export const CLIENT_KEY = utf8.encode("Client Key");
+/** Likewise, the server key. */
+export const SERVER_KEY = utf8.encode("Server Key");
 
 /** Makes the credential of a user. @param saltedPassword computed with this salt and number of iterations */
 export function scramCredential(

@@ -114,7 +114,10 @@ function planSubject({ entity, entries }: QuotaSubject, rules: QuotaRules): Plan
 /** The types of an entity, each once with its last name, in the order of Kafka's answers; unknown types come last. */
 function inOrder(named: readonly NamedEntity[]): NamedEntity[] {
   const names = new Map(named.map(({ entityType, entityName }) => [entityType, entityName]));
-  const rankOf = (type: string) => (quotaEntityTypes.indexOf(type as QuotaEntityType) + 4) % 4;
+  const rankOf = (type: string) => {
+    const rank = quotaEntityTypes.indexOf(type as QuotaEntityType);
+    return rank < 0 ? quotaEntityTypes.length : rank;
+  };
   return [...names].map(([entityType, entityName]) => ({ entityType, entityName }))
     .sort((a, b) => rankOf(a.entityType) - rankOf(b.entityType) || (a.entityType < b.entityType ? -1 : 1));
 }

@@ -6,12 +6,9 @@ import type {
   AlterUserScramCredentialsRequest,
   ScramUpsertion,
 } from "../../../net/protocol/messages/51_alter_user_scram_credentials.ts";
+import { CLIENT_KEY, SERVER_KEY } from "../../../net/protocol/scram/scram.ts";
 import { mechanismOf, refuseUpsertion, type UserAlteration } from "./user_changes.ts";
 import type { ScramMechanism, StoredCredential } from "./user_rows.ts";
-
-const utf8 = new TextEncoder();
-const CLIENT_KEY = utf8.encode("Client Key");
-const SERVER_KEY = utf8.encode("Server Key");
 
 /** Salted passwords that are hashed at a time. */
 const HASHED_AT_ONCE = 16;

@@ -7,6 +7,7 @@
  * Source: Kafka's ScramControlManager, with its sentences and in its order of checks.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
+import { SCRAM_ITERATIONS_MAX, SCRAM_ITERATIONS_MIN } from "../../../net/protocol/scram/scram.ts";
 import { assert } from "../../../storage/base/assert.ts";
 import type { UserChange } from "./setting_changes.ts";
 import { type ScramMechanism, scramMechanisms, type ScramUser, type StoredCredential } from "./user_rows.ts";
@@ -47,8 +48,6 @@ export interface PlannedUser {
   readonly change: UserChange | null;
 }
 
-/** Fewest and most iterations (ScramMechanism.minIterations, ScramControlManager.MAX_ITERATIONS). */
-export const STORED_ITERATIONS = { min: 4096, max: 16_384 } as const;
 /** Most users with credentials: every shard holds their names in memory. */
 export const SCRAM_USERS_MAX = 10_000;
 /** Longest name of a user, in UTF-16 units. Kafka has no limit. */
@@ -114,8 +113,8 @@ function refuseAlteration({ name, mechanism, upsertion }: UserAlteration, user: 
 /** Checks the form of a credential to be set. @returns why it is refused, null when it is not */
 export function refuseUpsertion(name: string, form: UpsertionForm): Refusal | null {
   const { iterations, saltBytes, saltedPasswordBytes } = form;
-  if (iterations < STORED_ITERATIONS.min) return refuse("UNACCEPTABLE_CREDENTIAL", "Too few iterations");
-  if (iterations > STORED_ITERATIONS.max) return refuse("UNACCEPTABLE_CREDENTIAL", "Too many iterations");
+  if (iterations < SCRAM_ITERATIONS_MIN) return refuse("UNACCEPTABLE_CREDENTIAL", "Too few iterations");
+  if (iterations > SCRAM_ITERATIONS_MAX) return refuse("UNACCEPTABLE_CREDENTIAL", "Too many iterations");
   if (name.length > USER_NAME_CHARACTERS_MAX) {
     const most = `at most ${USER_NAME_CHARACTERS_MAX} characters.`;
     return refuse("UNACCEPTABLE_CREDENTIAL", `The name of a user with credentials has ${most}`);
