@@ -50,7 +50,7 @@ async function run({ config, topics, warnings }: Plan, args: readonly string[]):
   using manager = serviceManager();
   for (const warning of warnings) say.warn(warning);
   const stopped = firstSignal();
-  const hangUps = new HangUps(args, say);
+  const hangUps = new HangUps(args, { say, manager });
   const start = new AbortController();
   const isStopped = stopped.then((signal) => {
     say.inform(`${signal}: stopping; another one stops at once`);
@@ -62,7 +62,7 @@ async function run({ config, topics, warnings }: Plan, args: readonly string[]):
   if (broker === null) return start.signal.aborted ? 0 : 1;
   hangUps.serve(broker);
   for (const address of broker.bootstrapServers.split(",")) say.greet(banner(address, broker));
-  if (!start.signal.aborted) manager.ready(`Listening on ${broker.bootstrapServers}`);
+  manager.ready(`Listening on ${broker.bootstrapServers}`);
   const failure = broker.closed.then(() => null, (reason: unknown) => reason);
   const ended = await Promise.race([isStopped, failure.then((reason) => ({ reason }))]);
   if (ended !== undefined) return explain(ended.reason, say);
@@ -138,12 +138,14 @@ function banner(address: string, broker: Broker): string {
 class HangUps {
   readonly #args: readonly string[];
   readonly #say: Words;
+  readonly #manager: ServiceManager;
   #broker: Broker | null = null;
   #last: Promise<void> = Promise.resolve();
 
-  constructor(args: readonly string[], say: Words) {
+  constructor(args: readonly string[], { say, manager }: { say: Words; manager: ServiceManager }) {
     this.#args = args;
     this.#say = say;
+    this.#manager = manager;
     Deno.addSignalListener("SIGHUP", () => void (this.#last = this.#last.then(() => this.#reload())));
   }
 
@@ -152,11 +154,25 @@ class HangUps {
   }
 
   async #reload(): Promise<void> {
+    if (this.#broker === null) {
+      return this.#say.warn("SIGHUP: the broker is starting yet, with the settings as they were");
+    }
+    this.#manager.reloading("Reading the settings again");
+    const status = await this.#read(this.#broker);
+    this.#manager.ready(status);
+  }
+
+  /** @returns what came of it */
+  async #read(broker: Broker): Promise<string> {
     const { reloadSentence, settingsNow } = await import("./partitions/config/command_line/settings_reload.ts");
     const settings = settingsNow(this.#args, Deno.readTextFileSync);
-    if ("refused" in settings) return this.#say.warn(reloadSentence(settings));
-    const outcome = await this.#broker?.reload(settings.config).catch(({ message }: Error) => ({ refused: message }));
-    this.#say.inform(reloadSentence(outcome ?? { refused: "the broker is starting yet" }));
+    const outcome = "refused" in settings
+      ? settings
+      : await broker.reload(settings.config).catch(({ message }: Error) => ({ refused: message }));
+    const sentence = reloadSentence(outcome);
+    if ("refused" in outcome) this.#say.warn(sentence);
+    else this.#say.inform(sentence);
+    return sentence;
   }
 }
 

@@ -241,6 +241,12 @@ Deno.test("main tells the service manager of NOTIFY_SOCKET when it serves and wh
     await using started = new Program(`${NOTIFY_SOCKET}${name}`, ...args);
     const port = await started.port();
     assert.equal(JSON.parse(await told.next() ?? ""), `READY=1\nSTATUS=Listening on 127.0.0.1:${port}`);
+    started.signal("SIGHUP");
+    assert.match(
+      JSON.parse(await told.next() ?? ""),
+      /^RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=Reading the settings again$/,
+    );
+    assert.equal(JSON.parse(await told.next() ?? ""), "READY=1\nSTATUS=SIGHUP: no setting is another one");
     started.signal("SIGTERM");
     assert.equal(JSON.parse(await told.next() ?? ""), "STOPPING=1\nSTATUS=Stopping");
     assert.equal((await started.end()).code, 0);

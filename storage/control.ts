@@ -32,5 +32,6 @@ export { type FileSystem, linuxFileSystem } from "./sys/file_system.ts";
 export { unsupportedReason } from "./sys/libc.ts";
 export { nativeMemory } from "./sys/memory.ts";
 export { returnFreedMemory } from "./sys/memory_return.ts";
+export { monotonicMicroseconds } from "./sys/monotonic_clock.ts";
 export * from "./sys/sockets.ts";
 export { keepsWritesOfKilled, volumeType } from "./sys/volume.ts";

@@ -9,7 +9,7 @@
  * Source: man 3 sd_notify, man 5 systemd.service. Nobody has to listen: what cannot be told is reported once, and the broker goes on.
  */
 import { lineText } from "../../partitions/config/log_lines.ts";
-import { DatagramSender } from "../../storage/control.ts";
+import { DatagramSender, monotonicMicroseconds } from "../../storage/control.ts";
 
 /** A start that has reported its progress has so much time until the next report. They come every second. */
 const EXTENSION_US = 60_000_000;
@@ -27,6 +27,7 @@ export class ServiceManager implements Disposable {
   readonly #report: (text: string) => void;
   #sender: DatagramSender | null = null;
   #hasReported = false;
+  #isStopping = false;
 
   /** @param parts of the program */
   constructor({ socket = "", report }: ServiceManagerParts) {
@@ -44,13 +45,19 @@ export class ServiceManager implements Disposable {
     this.#tell(`EXTEND_TIMEOUT_USEC=${EXTENSION_US}`, progress);
   }
 
-  /** The broker serves. */
+  /** The broker serves, or has read its settings again. One that is about to stop does not become ready any more. */
   ready(status: string): void {
-    this.#tell("READY=1", status);
+    if (!this.#isStopping) this.#tell("READY=1", status);
+  }
+
+  /** The broker reads its settings again, and `ready()` follows. */
+  reloading(status: string): void {
+    if (!this.#isStopping) this.#tell(`RELOADING=1\nMONOTONIC_USEC=${monotonicMicroseconds()}`, status);
   }
 
   /** The broker is about to stop. */
   stopping(status: string): void {
+    this.#isStopping = true;
     this.#tell("STOPPING=1", status);
   }
 

@@ -17,12 +17,22 @@ Deno.test("ServiceManager asks for more time while a start goes on, and says whe
   using manager = new ServiceManager({ socket: name, report: (text) => assert.fail(text) });
   manager.starting("Opening logs: 3 of 9 partitions so far");
   manager.ready("Listening on h:1\nREADY=0");
+  manager.reloading("Reading the settings again");
+  manager.ready("done");
   manager.stopping("Stopping");
-  assert.deepEqual(await lines(4), [
+  manager.reloading("too late");
+  manager.ready("too late");
+  manager.stopping("Stopping still");
+  const told = await lines(7);
+  const reloading = told.splice(3, 1)[0];
+  assert.match(reloading, /^RELOADING=1\nMONOTONIC_USEC=[1-9]\d+\nSTATUS=Reading the settings again$/);
+  assert.deepEqual(told, [
     "listening",
     "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Opening logs: 3 of 9 partitions so far",
     "READY=1\nSTATUS=Listening on h:1\\nREADY=0",
+    "READY=1\nSTATUS=done",
     "STOPPING=1\nSTATUS=Stopping",
+    "STOPPING=1\nSTATUS=Stopping still",
   ]);
   await reader.cancel();
   receiving.kill();

@@ -136,6 +136,7 @@ export const symbols = {
     ],
     result: "i32",
   },
+  clock_gettime: { parameters: [/* clockid_t id */ "i32", /* struct timespec *tp */ "usize"], result: "i32" },
   statfs: { parameters: [/* const char *path */ "buffer", /* struct statfs *buf */ "buffer"], result: "i32" },
   statvfs: { parameters: [/* const char *path */ "buffer", /* struct statvfs *buf */ "buffer"], result: "i32" },
   sysconf: { parameters: [/* int name */ "i32"], result: "i32" },
