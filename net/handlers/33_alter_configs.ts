@@ -4,8 +4,9 @@
  *
  * v2 flexible. The answer is sent when every shard uses the new configs and they are durable.
  *
- * Not done: settings of brokers that change while they run, broker loggers, client metrics, policies
- * (`alter.config.policy.class.name`).
+ * Settings of a broker are changed by the broker that they are about, and those of all by any.
+ *
+ * Not done: broker loggers, client metrics, policies (`alter.config.policy.class.name`).
  */
 import { type AlterationResult, configOperations, type ControlFailure, packAlterations } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";

@@ -1,5 +1,5 @@
 /**
- * IncrementalAlterConfigs, API key 44 (KIP-339): sets, deletes, appends to and subtracts from single configs of topics and groups;
+ * IncrementalAlterConfigs, API key 44 (KIP-339): sets, deletes, appends to and subtracts from single configs of topics, groups and brokers;
  * 33_alter_configs.ts has the shared part.
  *
  * v1 flexible.

@@ -3,6 +3,7 @@
  * as tools/recorded_tools.ts says. (kafka-consumer-groups: group_command_test.ts. What tools do to a cluster: cluster.)
  */
 import { KafkaTools } from "./kafka_tools.ts";
+import { brokerConfigSession } from "./tools/broker_sessions.ts";
 import { credentialSession, quotaSession } from "./tools/client_sessions.ts";
 import { apiVersionsSession, clusterSession, featureSession, quorumSession } from "./tools/cluster_sessions.ts";
 import { playSession, type ToolSession } from "./tools/recorded_tools.ts";
@@ -20,6 +21,7 @@ const sessions: readonly ToolSession[] = [
   offsetSession,
   logSession,
   configSession,
+  brokerConfigSession,
   reassignmentSession,
   quotaSession,
   credentialSession,

@@ -46,9 +46,12 @@ export const tableNames: readonly string[] = [...tables.keys()];
 function brokerTable(): string {
   const inherited = new Set([...topicDefinitions.values()].flatMap(({ synonyms }) => synonyms.map(({ name }) => name)));
   const own = [...brokerDefinitions.values()].filter(({ name }) => !inherited.has(name));
-  const rows = own.sort((a, b) => a.name < b.name ? -1 : 1).map(({ name, defaultText, effect, documentation }) => {
-    return `| \`${name}\` | ${shown(defaultText)} | ${sentence(effect, documentation)} |`;
-  });
+  const rows = own.sort((a, b) => a.name < b.name ? -1 : 1).map(
+    ({ name, defaultText, effect, documentation, update }) => {
+      const dynamic = update === "cluster-wide" ? "*Dynamic.* " : "";
+      return `| \`${name}\` | ${shown(defaultText)} | ${dynamic}${sentence(effect, documentation)} |`;
+    },
+  );
   return ["| setting | default | what it says |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
