@@ -2,7 +2,7 @@
  * The HTTP listener of a broker: what it says through the broker's life, and that hostile clients of it do not disturb those of Kafka.
  */
 import { strict as assert } from "node:assert";
-import { startBroker, StartupError } from "../mod.ts";
+import { startBroker, startCluster, StartupError } from "../mod.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { BrokerHttp } from "../net/http/broker_http.ts";
 import { KafkaClient } from "./kafka_client.ts";
@@ -54,6 +54,36 @@ Deno.test("a broker with barnabas.http.port answers /metrics, /healthz and /read
 Deno.test("barnabas.metrics.names chooses the spelling of the metrics", async () => {
   await using broker = await startWithHttp({ "barnabas.metrics.names": "strimzi-reporter" });
   assert.match((await get(broker.httpPort, "/metrics")).text, /\nkafka_server_raft_metrics_current_leader 1\n/);
+});
+
+Deno.test("the brokers of a cluster tell each their part of it: one is the controller, and each partition has one leader", async () => {
+  const topics = [{ name: "t", partitions: 6 }];
+  const overrides = {
+    "barnabas.http.port": "0",
+    "barnabas.metrics.kafka.exporter": "true",
+    "default.replication.factor": "3",
+  };
+  await using cluster = await startCluster({ topics, overrides });
+  const sums = new Map<string, number>();
+  for (const { httpPort } of cluster.brokers) {
+    assert.equal((await get(httpPort, "/readyz")).status, 200);
+    for (const [, name = "", value] of (await get(httpPort, "/metrics")).text.matchAll(/^(\w+)(?:\{.*\})? (\S+)$/gm)) {
+      sums.set(name, (sums.get(name) ?? 0) + Number(value));
+    }
+  }
+  const expected = {
+    kafka_controller_kafkacontroller_activecontrollercount: 1,
+    kafka_server_replicamanager_leadercount: 6,
+    kafka_server_replicamanager_partitioncount: 18,
+    kafka_cluster_partition_replicascount: 3 * 18,
+    kafka_server_replicamanager_underminisrpartitioncount: 0,
+    kafka_controller_kafkacontroller_globalpartitioncount: 3 * 6,
+    kafka_brokers: 3,
+    kafka_topic_partitions: 6,
+    kafka_topic_partition_replicas: 18,
+  };
+  assert.deepEqual(Object.fromEntries(Object.keys(expected).map((name) => [name, sums.get(name)])), expected);
+  assert.ok((sums.get("barnabas_membership_transactions_total") ?? 0) > 0);
 });
 
 Deno.test("a port that is taken is refused with a sentence that names the flag", async () => {

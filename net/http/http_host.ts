@@ -15,6 +15,9 @@ export interface HttpHostParts {
   readonly warn: (sentence: string) => void;
 }
 
+/** How long the worker may take to close its connections. */
+const CLOSE_MS_MAX = 2000;
+
 /** The listener. */
 export class HttpHost implements AsyncDisposable {
   readonly #parts: HttpHostParts;
@@ -43,7 +46,10 @@ export class HttpHost implements AsyncDisposable {
   /** Closes the listener and all its connections. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#post({ type: "close" });
+    // A worker that hangs ends with its connections, too.
+    const timer = setTimeout(this.#closed.resolve, CLOSE_MS_MAX);
     await this.#closed.promise;
+    clearTimeout(timer);
     this.#worker.terminate();
   }
 

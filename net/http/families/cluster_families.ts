@@ -68,7 +68,7 @@ function quorumFamilies({ image, config: { nodeId } }: MetricSources): MetricFam
   const gauges: readonly (readonly [string, number, string])[] = [
     ["current-leader", leader, "Node id of the controller, -1 without one"],
     ["current-vote", leader, "Node id of the controller, which is the only one to vote for"],
-    ["current-epoch", image.version, "Number of the last change of the metadata"],
+    ["current-epoch", image.controllerEpoch, "Epoch of the controller, as DescribeQuorum tells it"],
     ["high-watermark", image.version, "Number of the last change of the metadata that is stored"],
     ["log-end-offset", image.version, "Number of the last change of the metadata that this broker knows"],
     ["append-records-rate", 0, "Records a second that are appended to Kafka's metadata log, which does not exist here"],
