@@ -70,7 +70,7 @@ Deno.test("hostile clients cannot fill the log, nor hide other lines in it, and 
   await captured.until(() => told() === CLIENTS);
   const seconds = Math.ceil((performance.now() - beganMs) / 1000) + 1;
   const written = lines().filter(({ leftOut }) => leftOut === undefined);
-  assert.ok(written.length <= PROVOKED_LINES_MAX * seconds && written.length < CLIENTS, `${written.length} lines`);
+  assert.ok(written.length <= PROVOKED_LINES_MAX * seconds, `${written.length} lines in ${seconds} s`);
   for (const { level, message } of written) {
     assert.deepEqual([level, /^Closed the connection of 127/.test(message)], ["warning", true]);
   }
