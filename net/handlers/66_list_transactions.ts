@@ -4,11 +4,10 @@
  *
  * v0 flexible · v1 duration (KIP-994) · v2 pattern of ids (KIP-1152).
  *
- * A pattern is in the syntax of RE2, as in Kafka.
+ * A pattern is checked by the main isolate (partitions/metadata/changes/id_patterns.ts).
  *
  * Not done: transactions.
  */
-import defer * as re2js from "npm:re2js@2.10.0"; // evaluated at the first pattern
 import { errorCode } from "../protocol/error_codes.ts";
 import {
   type ListTransactionsRequest,
@@ -17,7 +16,9 @@ import {
   listTransactionsResponse,
 } from "../protocol/messages/66_list_transactions.ts";
 import { api } from "../requests/api.ts";
-import type { Exchange } from "../requests/handler.ts";
+import { askControl } from "../requests/control/control_question.ts";
+import type { Exchange, ShardServices } from "../requests/handler.ts";
+import { isFailure } from "../shards/shard_messages.ts";
 
 /** The row of ListTransactions. */
 export const listTransactionsApi = api({
@@ -44,25 +45,14 @@ const STATES: ReadonlySet<string> = new Set([
 
 /** Handles ListTransactions. */
 export function handleListTransactions(
-  { stateFilters, transactionalIdPattern }: ListTransactionsRequest,
+  { stateFilters, transactionalIdPattern: pattern }: ListTransactionsRequest,
   exchange: Exchange<ListTransactionsResponse>,
+  { control }: ShardServices,
 ): void {
-  if (transactionalIdPattern && !isPattern(transactionalIdPattern)) {
-    return exchange.respond({ errorCode: errorCode.INVALID_REGULAR_EXPRESSION });
-  }
   const unknownStateFilters = [...new Set(stateFilters)].filter((state) => !STATES.has(state));
-  exchange.respond({ unknownStateFilters });
-}
-
-/** Longest pattern, characters, as ids are: parsing ten times as many takes up to 100 ms. Kafka's only limit is that of the request. */
-const PATTERN_LENGTH_MAX = 2048;
-
-function isPattern(pattern: string): boolean {
-  if (pattern.length > PATTERN_LENGTH_MAX) return false;
-  try {
-    re2js.RE2JS.compile(pattern);
-    return true;
-  } catch {
-    return false; // It throws for a pattern that it cannot parse.
-  }
+  if (pattern === null || pattern === "") return exchange.respond({ unknownStateFilters });
+  askControl({ name: "checkPattern", args: { pattern } }, { control, exchange }, (result) => {
+    if (isFailure(result)) return exchange.respond({ errorCode: errorCode.UNKNOWN_SERVER_ERROR });
+    exchange.respond(result.isValid ? { unknownStateFilters } : { errorCode: errorCode.INVALID_REGULAR_EXPRESSION });
+  });
 }

@@ -71,6 +71,8 @@ export interface ControlCalls {
     args: { packed: Packed };
     result: readonly (AlterationResult & { readonly user: string })[];
   };
+  /** Checks a regular expression over transactional ids. */
+  checkPattern: { args: { pattern: string }; result: { isValid: boolean } };
   /** Moves replicas to other log directories; an error code for each, in their order. */
   moveReplicas: { args: { moves: readonly MoveRequest[] }; result: { errorCodes: readonly number[] } };
   /** Waits until all earlier changes have been applied by every shard or have failed. */

@@ -25,6 +25,7 @@ import { DirectoryPlacement } from "../placement/directory_placement.ts";
 import { autoCreatedTopic, isAutoCreatable, RefusedCreations } from "./internal_topics.ts";
 import type { Changes, ChangesParts, Creation, LoadedMetadata } from "./changes/changes.ts";
 import { MetadataChanges } from "./changes/metadata_changes.ts";
+import { Turns } from "./changes/turns.ts";
 import { type PlannedGrowth, planPartitions } from "./partition_creation.ts";
 import type { AskHandOver, PartitionHandOver } from "./partition_hand_over.ts";
 import { electLeaders, refuseElections } from "./leader_election.ts";
@@ -102,11 +103,12 @@ export class Controller implements ControlPlane {
   readonly #brokerSettings: BrokerSettings;
   readonly #refused: RefusedCreations;
   readonly #quotas: MutationQuotas;
+  readonly #turns: Turns;
+  /** Of requests whose passwords are hashed. */
+  readonly #hashTurns: Turns;
   #directories: PartitionDirectories | null = null;
   #moves: ReplicaMoves | null = null;
   #defaultConfigs: CreatableTopicConfigs | null = null;
-  #last: Promise<unknown> = Promise.resolve();
-  #lastHashed: Promise<unknown> = Promise.resolve();
 
   /** `load()` must be called before any other method. */
   constructor(options: ControllerOptions) {
@@ -114,6 +116,8 @@ export class Controller implements ControlPlane {
     this.#table = new TopicTable(options.config, options);
     this.#refused = new RefusedCreations(options.report);
     const { nowMs = () => performance.now() } = options;
+    this.#turns = new Turns(nowMs);
+    this.#hashTurns = new Turns(nowMs);
     this.#quotas = new MutationQuotas({ image: this.image, config: options.config, nowMs });
     const { config: { nodeId }, membership = NO_MEMBERSHIP } = options;
     const brokerSettings = this.#brokerSettings = options.brokerSettings ??
@@ -124,40 +128,43 @@ export class Controller implements ControlPlane {
       new MetadataChanges({ ...parts, random: options.random ?? Math.random });
     this.#calls = {
       createTopics: (args) =>
-        this.#inTurn(() => this.#createTopics(args), {
+        this.#turns.take(() => this.#createTopics(args), {
           timeoutMs: args.request.timeoutMs,
           answer: () => ({ topics: args.request.topics.map(({ name }) => refusedCreation(name, TIMED_OUT)) }),
         }),
       deleteTopics: (args) =>
-        this.#inTurn(() => this.#deleteTopics(args), {
+        this.#turns.take(() => this.#deleteTopics(args), {
           timeoutMs: args.request.timeoutMs,
           answer: () => ({ responses: [...refuseDeletion(args.request, TIMED_OUT.errorCode).results] }),
         }),
       createPartitions: (args) =>
-        this.#inTurn(() => this.#createPartitions(args), {
+        this.#turns.take(() => this.#createPartitions(args), {
           timeoutMs: args.request.timeoutMs,
           answer: () => ({ results: args.request.topics.map(({ name }) => ({ name, ...TIMED_OUT })) }),
         }),
       electLeaders: ({ request }) =>
-        this.#inTurn(() => electLeaders(request, { changes: this.#changes, image: this.image }), {
+        this.#turns.take(() => electLeaders(request, { changes: this.#changes, image: this.image }), {
           timeoutMs: request.timeoutMs,
           answer: () => refuseElections(request, TIMED_OUT),
         }),
       alterReassignments: ({ request }) =>
-        this.#inTurn(() => alterReassignments(request, { changes: this.#changes, image: this.image }), {
+        this.#turns.take(() => alterReassignments(request, { changes: this.#changes, image: this.image }), {
           timeoutMs: request.timeoutMs,
           answer: () => ({ ...TIMED_OUT, ...answerReassignments(request, () => TIMED_OUT) }),
         }),
-      unregisterBroker: ({ broker }) => this.#inTurn(async () => await this.#changes.unregister(broker) ?? DONE),
+      unregisterBroker: ({ broker }) => this.#turns.take(async () => await this.#changes.unregister(broker) ?? DONE),
       alterConfigs: (packed) =>
-        this.#inTurn(() => alterConfigs(packed, { ...this.#alterationParts(), brokerSettings })),
-      alterClientQuotas: ({ packed }) => this.#inTurn(() => alterQuotas(packed, this.#alterationParts())),
+        this.#turns.take(() => alterConfigs(packed, { ...this.#alterationParts(), brokerSettings })),
+      alterClientQuotas: ({ packed }) => this.#turns.take(() => alterQuotas(packed, this.#alterationParts())),
       alterUserScramCredentials: ({ packed }) => this.#alterUsers(packed),
+      checkPattern: async ({ pattern }) => {
+        return { isValid: (await import("./changes/id_patterns.ts")).isPattern(pattern) };
+      },
       moveReplicas: ({ moves }) => Promise.resolve({ errorCodes: this.#moves?.request(moves) ?? [] }),
-      awaitChanges: () => this.#inTurn(() => this.#changes.settled().then(() => ({}))),
+      awaitChanges: () => this.#turns.take(() => this.#changes.settled().then(() => ({}))),
       saveLogStarts: () => this.#options.saveLogStarts().then(() => ({})),
-      autoCreateTopics: (args) => this.#inTurn(() => this.#autoCreateTopics(args)),
-      allocateProducerIds: () => this.#inTurn(() => this.#changes.allocateProducerIds()),
+      autoCreateTopics: (args) => this.#turns.take(() => this.#autoCreateTopics(args)),
+      allocateProducerIds: () => this.#turns.take(() => this.#changes.allocateProducerIds()),
       brokerRegistration: (registration) => membership.register(registration),
       brokerHeartbeat: (heartbeat) => membership.heartbeat(heartbeat),
       brokerDisconnected: ({ broker }) => Promise.resolve(membership.disconnected(broker)).then(() => ({})),
@@ -234,19 +241,9 @@ export class Controller implements ControlPlane {
     await this.#moves?.stop();
   }
 
-  /** Runs changes one after the other, even after a failed one. @param late gives the answer when the turn comes after the deadline */
-  #inTurn<T>(change: () => Promise<T>, late?: { timeoutMs: number; answer: () => T }): Promise<T> {
-    const { nowMs = () => performance.now() } = this.#options;
-    const deadlineMs = late === undefined ? Infinity : nowMs() + late.timeoutMs;
-    const begin = () => late !== undefined && nowMs() > deadlineMs ? Promise.resolve(late.answer()) : change();
-    const result = this.#last.then(begin, begin);
-    this.#last = result;
-    return result;
-  }
-
   /** Runs what concerns this broker alone: it must not wait for a store that others share. */
   #inOwnTurn<T>(change: () => Promise<T>): Promise<T> {
-    return this.#changes.hasOwnTurns ? change() : this.#inTurn(change);
+    return this.#changes.hasOwnTurns ? change() : this.#turns.take(change);
   }
 
   async #createTopics({ request, client }: Args<"createTopics">): Promise<Result<"createTopics">> {
@@ -349,11 +346,8 @@ export class Controller implements ControlPlane {
       import("./settings/packed_settings.ts"),
       import("./settings/scram_keys.ts"),
     ]);
-    const hash = () => userAlterations(unpackUsers(packed));
-    const hashed = this.#lastHashed.then(hash, hash);
-    this.#lastHashed = hashed;
-    const alterations = await hashed;
-    return await this.#inTurn(() => alterUsers(alterations, this.#alterationParts()));
+    const alterations = await this.#hashTurns.take(() => userAlterations(unpackUsers(packed)));
+    return await this.#turns.take(() => alterUsers(alterations, this.#alterationParts()));
   }
 
   #alterationParts() {
