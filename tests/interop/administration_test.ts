@@ -7,7 +7,6 @@ import { startTestBroker, temporaryDirectory, testsApacheKafka } from "./broker.
 import {
   adminClients,
   consoles,
-  NOT_YET,
   ON_THREE_BROKERS,
   OTHERWISE_ON_KAFKA,
   OVERRIDES,
@@ -66,6 +65,5 @@ async function compareWithKafka(context: Deno.TestContext, names: readonly Progr
 }
 
 function compared(shown: Shown): [page: string, shown: string][] {
-  if (!testsApacheKafka) return [...shown].filter(([page]) => !NOT_YET.test(page));
-  return [...shown].filter(([page]) => !OTHERWISE_ON_KAFKA.includes(page));
+  return [...shown].filter(([page]) => !testsApacheKafka || !OTHERWISE_ON_KAFKA.includes(page));
 }

@@ -24,9 +24,6 @@ export const OVERRIDES = { "offsets.topic.num.partitions": "4", "group.initial.r
 /** In Kafka a legacy AlterConfigs cannot change a broker: it would reset the min.insync.replicas that Kafka sets itself (KIP-966). */
 export const OTHERWISE_ON_KAFKA: readonly string[] = ["edit settings of a node", "reset a setting of a node"];
 
-/** Pages about dynamic settings of brokers, which this broker does not have yet. */
-export const NOT_YET = /settings? of a node|broker setting|from all brokers/;
-
 /** After each call to Kafka, or to a cluster: other brokers show a change a moment after it was acknowledged. */
 export const PAUSE_MS = { kafka: 200, cluster: 50 };
 

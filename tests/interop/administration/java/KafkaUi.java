@@ -124,14 +124,13 @@ final class KafkaUi {
     loadTopic("ui-clone");
     Map<String, String> configs = setConfigs("ui-clone");
     admin.deleteTopic("ui-clone");
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (int attempt = 1;; attempt++) {
       try {
         return create("ui-clone", 4, configs);
       } catch (TopicExistsException error) {
-        if (attempt == ATTEMPTS - 1) throw error;
+        if (attempt == ATTEMPTS) throw error;
       }
     }
-    throw new IllegalStateException("unreachable");
   }
 
   /** TopicsService.loadTopics and InternalTopic.from. */
