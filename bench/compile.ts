@@ -26,6 +26,7 @@ export const workerModules: readonly string[] = [
 export const lateModules: readonly string[] = [
   "partitions/administration/raise_command.ts",
   "partitions/authentication/salted_secret.ts",
+  "partitions/config/command_line/settings_reload.ts",
   "partitions/coordinators/groups/group_coordinator.ts",
   "net/requests/authentication/broker_authentication.ts",
   "net/shards/fetching/shard_fetching.ts",
@@ -37,7 +38,7 @@ export const lateModules: readonly string[] = [
   "net/broker/cluster_home.ts",
   "net/http/broker_http.ts",
   "partitions/metadata/etcd/etcd_settings.ts",
-  "partitions/metadata/packed_alterations.ts",
+  "partitions/metadata/configs/packed_alterations.ts",
   "partitions/metadata/settings/packed_settings.ts",
   "partitions/metadata/settings/scram_keys.ts",
   "partitions/metadata/store/anti_entropy.ts",
