@@ -65,31 +65,6 @@ Deno.test("a broker that is killed is fenced once a knock at its door is refused
   assert.ok(again.membership.brokerEpoch > victim.membership.brokerEpoch);
 });
 
-Deno.test("a broker whose connections end with it is fenced at once, and so is a controller, which is replaced before", async () => {
-  for (const isController of [false, true]) {
-    const { world, brokers, controller } = await threeBrokers();
-    const victim = brokers.find((broker) => (broker === controller) === isController) as TestBroker;
-    const others = brokers.filter((broker) => broker !== victim).map(({ id }) => id);
-    world.createPartitions([[victim.id, ...others]]);
-    await world.time.pass(120);
-    world.killAndReset(victim);
-    const tookMs = await world.time.until("another one leads", () => others.includes(world.rowOf(0).leader), 5000);
-    assert.ok(tookMs <= (isController ? 120 : 20), `${tookMs} ms`);
-    const ended = `Broker ${victim.id} does not listen any more: its process has ended, and it is fenced`;
-    assert.deepEqual(world.said, [ended]);
-  }
-});
-
-Deno.test("a broker whose connections end stays active while it listens", async () => {
-  const { world, brokers, controller } = await threeBrokers();
-  const other = brokers.find((broker) => broker !== controller) as TestBroker;
-  world.createPartitions([other.id]);
-  await world.time.pass(100);
-  for (const { membership } of brokers) membership.disconnected(other.id);
-  await world.time.pass(1000);
-  assert.deepEqual([states(world), world.rowOf(0).leaderEpoch], [["active", "active", "active"], 0]);
-});
-
 Deno.test("a broker that is killed and started within its session waits for the end of its last process, and then has its partitions", async () => {
   const { world, brokers, controller } = await threeBrokers();
   const victim = brokers.find((broker) => broker !== controller) as TestBroker;

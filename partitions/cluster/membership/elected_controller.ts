@@ -81,6 +81,8 @@ export class ElectedController implements ElectedCalls {
   readonly #registrations = new Map<string, BrokerRegistration>();
   /** Brokers at whose door it knocks. */
   readonly #knocking = new Set<number>();
+  /** Of which process of each broker the operator was told that it has ended, by broker epoch. */
+  readonly #ended = new Map<number, number>();
   #state: ControllerState | null = null;
   /** Partitions to look at; null for all. */
   #among: Set<string> | null = null;
@@ -266,13 +268,20 @@ export class ElectedController implements ElectedCalls {
       if (!this.#isStill(broker, about) || found === "unknown") break;
       if (found === "refused") {
         state.refused(broker);
-        this.#parts.inform?.(`Broker ${broker} does not listen any more: its process has ended, and it is fenced`);
+        this.#tellEnd(broker, about.brokerEpoch);
         this.#decideSoon([]);
         break;
       }
       state.accepted(broker, this.#nowMs());
     }
     this.#knocking.delete(broker);
+  }
+
+  /** Says it once of a process: while the store does not answer, the broker is not fenced, and the next knocks are refused, too. */
+  #tellEnd(broker: number, brokerEpoch: number): void {
+    if (this.#ended.get(broker) === brokerEpoch) return;
+    this.#ended.set(broker, brokerEpoch);
+    this.#parts.inform?.(`Broker ${broker} does not listen any more: its process has ended, and it is fenced`);
   }
 
   #knockOnce(broker: number): Promise<Found> {
