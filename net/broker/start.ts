@@ -123,7 +123,10 @@ export async function startMember(
     const compaction = late.compaction = started.use(
       await Compaction.start({ ...place, ...cleanerLog, config, image, watermarks, shards: pool }),
     );
-    brokerSettings.listen(() => compaction.configure());
+    brokerSettings.listen((changed) => {
+      compaction.configure();
+      for (const { name, value } of changed) log.broker.inform(`${name} is ${value ?? "the default"} from now on`);
+    });
     // Changes of other brokers are applied from here on: they need the checkpoints.
     home.follow();
     // A failure ends the wait: a broker whose shards or metadata have failed never becomes active.

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { CleaningOrder, RunningCleaning, SegmentReplacement } from "../../storage/control.ts";
+import type { CleanerLimits, CleaningOrder, RunningCleaning, SegmentReplacement } from "../../storage/control.ts";
 import { linuxFileSystem, toOffset } from "../../storage/mod.ts";
 import { elsewhere, smallLogs, topicOn } from "../owned/partition_testing.ts";
 import type { Timers } from "../directory/checkpoint_writer.ts";
@@ -53,10 +53,17 @@ class Fixture implements Disposable {
   outcomeOf: (slot: number) => Outcome | null = () => cleaned(10);
   swapAnswer: CleaningAnswer = { kind: "swapped" };
   tick: () => void = () => {};
+  /** How often it looks, in ms; null: never. */
+  everyMs: number | null = null;
+  /** What the cleaner reads; changes are told by `configure()`. */
+  readonly settings: typeof config;
+  /** The limits of each cleaning. */
+  readonly limits: CleanerLimits[] = [];
   readonly offsets: CleanerOffsets;
   readonly cleaner: LogCleaner;
 
   constructor(changes: Partial<typeof config> = {}) {
+    this.settings = { ...config, ...changes };
     this.image.apply({
       changed: [
         topicOn([0, 1, 0], { name: "a", id: "a-id", config: compact }),
@@ -73,20 +80,27 @@ class Fixture implements Disposable {
       report,
     });
     const timers: Timers = {
-      every: (_, callback) => {
+      every: (ms, callback) => {
         this.tick = callback;
-        return () => this.tick = () => {};
+        this.everyMs = ms;
+        return () => {
+          this.tick = () => {};
+          this.everyMs = null;
+        };
       },
     };
     this.cleaner = new LogCleaner({
       image,
       offsets: this.offsets,
-      config: { ...config, ...changes },
+      config: this.settings,
       ask: (shard, request) => {
         this.asked.push([shard, request]);
         return Promise.resolve(this.#answer(request));
       },
-      clean: (order) => this.#clean(order),
+      clean: (order, limits) => {
+        this.limits.push(limits);
+        return this.#clean(order);
+      },
       report,
       inform: (text) => void this.told.push(text),
       timers,
@@ -262,6 +276,37 @@ Deno.test("LogCleaner does nothing without a compacted topic, and nothing when i
   using none = new Fixture({ logCleanerThreads: 0 });
   for (const { cleaner } of [off, none]) await cleaner.look();
   assert.deepEqual([fixture, off, none].map(({ asked }) => asked.length), [0, 0, 0]);
+});
+
+Deno.test("LogCleaner looks as often as the settings say now, and never without threads", () => {
+  using fixture = new Fixture();
+  const { cleaner, settings } = fixture;
+  const looks = (changes: Partial<typeof config>) => {
+    Object.assign(settings, changes);
+    cleaner.configure();
+    return fixture.everyMs;
+  };
+  assert.equal(fixture.everyMs, 15_000);
+  assert.equal(looks({ logCleanerBackoffMs: 500 }), 500);
+  assert.equal(looks({ logCleanerThreads: 0 }), null);
+  assert.equal(looks({ logCleanerThreads: 2, logCleanerBackoffMs: 0 }), 1);
+});
+
+Deno.test("LogCleaner begins a round with the settings as they are then, and ends it with them", async () => {
+  using fixture = new Fixture({ logCleanerThreads: 2, logCleanerIoMaxBytesPerSecond: 100 });
+  for (const slot of [0, 1]) fixture.dirty.set(slot, 0.9);
+  fixture.outcomeOf = () => null;
+  const looked = fixture.cleaner.look();
+  while (fixture.cleanings.length < 2) await Promise.resolve();
+  Object.assign(fixture.settings, { logCleanerThreads: 1, logCleanerDedupeBufferSize: 700 });
+  fixture.dirty.set(2, 0.8);
+  fixture.outcomeOf = () => cleaned(10);
+  for (const { end } of fixture.cleanings) end(cleaned(10));
+  await looked;
+  const begun = fixture.asked.flatMap(([, request]) => request.kind === "begin" ? [request.dedupeBufferBytes] : []);
+  assert.deepEqual(begun, [500, 500, 700]);
+  const [two, one] = [{ workersMax: 2, bytesPerSecond: 50 }, { workersMax: 1, bytesPerSecond: 100 }];
+  assert.deepEqual(fixture.limits, [two, two, one]);
 });
 
 Deno.test("LogCleaner asks no shard about a partition elsewhere, and forgets how far it was compacted here", async () => {

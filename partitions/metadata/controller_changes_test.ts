@@ -40,7 +40,7 @@ async function set(
   return errorName(result?.errorCode ?? 0);
 }
 
-const { topic: TOPIC, group: GROUP } = resourceTypes;
+const { topic: TOPIC, broker: BROKER, group: GROUP } = resourceTypes;
 const SESSION = "consumer.session.timeout.ms";
 
 Deno.test("Controller publishes each change with a higher version, also after restarts, whatever the store still holds", async () => {
@@ -304,4 +304,23 @@ Deno.test("no partition is created without a descriptor: by CreateTopics, Create
   assert.equal(await auto("__consumer_offsets"), "NONE");
   assert.equal(await grow(controller, "t", 3), "UNKNOWN_TOPIC_OR_PARTITION");
   assert.notEqual(await create(controller, "w", 2), "");
+});
+
+Deno.test("a setting of the broker is published before the topics that inherit it, some at a time, and is there after a restart", async () => {
+  const store = new MemoryStore();
+  const { controller, published } = await startController(store);
+  for (let index = 0; index < 9; index++) await create(controller, `t${index}`, 100);
+  published.length = 0;
+  assert.equal(await set(controller, [BROKER, "1"], { "log.segment.bytes": "2097152" }), "NONE");
+  const [stored, settings, ...parts] = published;
+  assert.deepEqual([stored?.changed, stored?.brokerSettings], [[], undefined]);
+  assert.equal(settings?.brokerSettings?.properties["log.segment.bytes"], "2097152");
+  assert.deepEqual(parts.map(({ changed }) => changed.length), [4, 4, 1]);
+  for (const { changed } of parts) for (const { logConfig } of changed) assert.equal(logConfig.segmentBytes, 2_097_152);
+  published.length = 0;
+  assert.equal(await set(controller, [BROKER, "1"], { "max.connections": "70" }), "NONE");
+  assert.deepEqual(published.map(({ changed }) => changed.length), [0, 0], "topics inherit nothing of that");
+  const again = await startController(store);
+  assert.equal(again.loaded.delta.changed[0]?.logConfig.segmentBytes, 2_097_152);
+  assert.deepEqual(again.reports, []);
 });

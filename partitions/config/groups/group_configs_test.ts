@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { configOf } from "../../metadata/controller_testing.ts";
 import { MetadataImage } from "../../metadata/image.ts";
+import { applySettings, dynamicSettings } from "../broker/dynamic_settings.ts";
 import { describeGroupConfigs, groupSettings, validateGroupConfigs } from "./group_configs.ts";
 
 const broker = configOf();
@@ -137,4 +138,21 @@ Deno.test("groupSettings() clamps a value to limits that changed after it was se
   };
   const { sessionTimeoutMs, heartbeatIntervalMs } = groupSettings(image, configOf(properties))("g");
   assert.deepEqual([sessionTimeoutMs, heartbeatIntervalMs], [50_000, 6000]);
+});
+
+Deno.test("groupSettings() follows the broker's dynamic settings", () => {
+  const image = new MetadataImage();
+  image.apply({
+    changed: [],
+    deletedIds: [],
+    groups: [{ groupId: "g", configs: { "consumer.session.timeout.ms": "50000" } }],
+  });
+  const broker = configOf({});
+  const settingsOf = groupSettings(image, broker);
+  const intervals = () =>
+    [settingsOf("g"), settingsOf("other")].map(({ assignmentIntervalMs }) => assignmentIntervalMs);
+  assert.deepEqual(intervals(), [1000, 1000]);
+  const layers = { ...broker.layers, default: { "group.consumer.assignment.interval.ms": "3000" } };
+  applySettings(broker, dynamicSettings(layers, broker));
+  assert.deepEqual(intervals(), [3000, 3000]);
 });

@@ -31,6 +31,14 @@ export interface ReloadedSettings {
   readonly needRestart: readonly string[];
 }
 
+/** A setting whose value in force is another one; null: the default. */
+export interface ChangedSetting {
+  readonly name: string;
+  readonly value: string | null;
+}
+
+type SettingsListener = (changed: readonly ChangedSetting[]) => void;
+
 const NOTHING: StoredConfigs = {};
 
 /** The settings. */
@@ -39,7 +47,7 @@ export class BrokerSettings {
   readonly config: BrokerConfig;
   readonly #report: (text: string) => void;
   readonly #stored = new Map<BrokerConfigsOwner, StoredConfigs>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<SettingsListener>();
 
   /** @param config what the broker was started with; it belongs to this from now on @param report gets sentences for the operator */
   constructor(config: BrokerConfig, report: (text: string) => void) {
@@ -58,7 +66,7 @@ export class BrokerSettings {
   }
 
   /** Calls a listener after each change. It must not throw. @returns ends that when disposed */
-  listen(listener: () => void): Disposable {
+  listen(listener: SettingsListener): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
@@ -104,9 +112,7 @@ export class BrokerSettings {
   reload(started: BrokerConfig): ReloadedSettings | { readonly refused: string } {
     const { layers } = this.config;
     const [now, wanted] = [layers.static, started.layers.static];
-    const differing = [...new Set([...Object.keys(now), ...Object.keys(wanted)])].filter((name) =>
-      now[name] !== wanted[name]
-    );
+    const differing = differences(now, wanted);
     const changed = differing.filter((name) => {
       const definition = brokerDefinitions.get(name);
       return definition !== undefined && isDynamic(definition);
@@ -125,7 +131,9 @@ export class BrokerSettings {
         this.config.etcd?.password === started.etcd?.password
       ? []
       : PASSWORDS.filter((name) => name in now || name in wanted);
-    const needRestart = [...differing.filter((name) => !changed.includes(name)), ...secrets];
+    const [rates, ratesWanted] = [this.config, started].map(listenerRates) as [StoredConfigs, StoredConfigs];
+    const others = [...secrets, ...differences(rates, ratesWanted)];
+    const needRestart = [...differing.filter((name) => !changed.includes(name)), ...others];
     return { changed: changed.sort(), needRestart: [...new Set(needRestart)].sort() };
   }
 
@@ -163,9 +171,24 @@ export class BrokerSettings {
   }
 
   #apply(layers: ConfigLayers): void {
+    const last = this.config.properties;
     applySettings(this.config, dynamicSettings(layers, this.config));
-    for (const listener of this.#listeners) listener();
+    const { properties } = this.config;
+    const changed = differences(last, properties).map((name) => ({ name, value: properties[name] ?? null }));
+    for (const listener of this.#listeners) listener(changed);
   }
+}
+
+/** Settings of single listeners, which are in no table. */
+function listenerRates({ listenerConnectionCreationRates: rates }: BrokerConfig): StoredConfigs {
+  return Object.fromEntries(
+    [...rates].map(([name, rate]) => [`listener.name.${name}.max.connection.creation.rate`, String(rate)]),
+  );
+}
+
+/** Names that have other values, or none. */
+function differences(one: StoredConfigs, other: StoredConfigs): string[] {
+  return [...new Set([...Object.keys(one), ...Object.keys(other)])].filter((name) => one[name] !== other[name]).sort();
 }
 
 /** Settings whose values are not kept with the others. */

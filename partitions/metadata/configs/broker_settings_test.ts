@@ -100,6 +100,17 @@ Deno.test("BrokerSettings.reload() changes nothing when the file does not fit wh
   assert.equal(settings.config.logDefaults.maxMessageBytes, 1_048_588);
 });
 
+Deno.test("BrokerSettings.reload() says that the rate of a listener needs a restart, and takes that of the broker", () => {
+  const { settings } = create();
+  const rate = "max.connection.creation.rate";
+  const next = { "node.id": "4", [rate]: "9", [`listener.name.plaintext.${rate}`]: "5" };
+  assert.deepEqual(settings.reload(configOf(next)), {
+    changed: [rate],
+    needRestart: [`listener.name.plaintext.${rate}`],
+  });
+  assert.equal(settings.config.maxConnectionCreationRate, 9);
+});
+
 Deno.test("BrokerSettings.reload() says that another secret needs a restart, and shows none", () => {
   const secret = (text: string) => ({ "barnabas.inter.broker.secret": text });
   const { settings } = create(secret("0123456789abcdef"));

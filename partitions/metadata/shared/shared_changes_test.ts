@@ -302,3 +302,39 @@ Deno.test("a change that is made while the broker stops is answered at once", as
   await second!.catchUp(store);
   assertEqualImages(store, [second!]);
 });
+
+Deno.test("settings of all brokers are in force on each of them, those of one on this one, and topics get what they inherit", async () => {
+  const { store, planes, all } = await cluster();
+  const [first, second] = planes as [Plane, Plane];
+  assert.deepEqual(await first.create({ t: 3, own: 1 }), ["NONE", "NONE"]);
+  await all();
+  assert.equal(await first.alter({ topic: "own" }, "retention.ms", "7"), "NONE");
+  const retention = () =>
+    planes.map(({ shard }) => ["t", "own"].map((name) => shard.topic(name)?.logConfig.retentionMs));
+  assert.equal(await second.alter({ broker: "" }, "log.retention.ms", "50"), "NONE");
+  assert.deepEqual(retention()[1], [50, 7], "the answer comes after the own shards");
+  assert.equal(await second.alter({ broker: "2" }, "log.retention.ms", "60"), "NONE");
+  assert.equal(await first.alter({ broker: "2" }, "log.retention.ms", "70"), "INVALID_REQUEST");
+  await all();
+  assert.deepEqual(retention(), [[50, 7], [60, 7], [50, 7]]);
+  assert.deepEqual(Object.keys(store.rows("broker-configs/")).sort(), ["2", "default"]);
+  const settings = first.published.flatMap(({ brokerSettings }) => brokerSettings ?? []);
+  assert.deepEqual(settings.map(({ properties }) => properties["log.retention.ms"]), ["50"], "others' are not told");
+  const late = await Plane.start(store, 2, { incarnation: incarnationOf(2) });
+  assert.equal(late.loaded.delta.changed.find(({ name }) => name === "t")?.logConfig.retentionMs, 60);
+  late[Symbol.dispose]();
+  for (const broker of ["", "2"]) assert.equal(await second.alter({ broker }, "log.retention.ms", null), "NONE");
+  await all();
+  assert.deepEqual(retention().map(([t]) => t), [604_800_000, 604_800_000, 604_800_000]);
+  assert.deepEqual(store.rows("broker-configs/"), {});
+});
+
+Deno.test("brokers that change the settings of all at the same time lose none of them", async () => {
+  const { store, planes, all } = await cluster();
+  const names = ["log.retention.ms", "log.roll.ms", "message.max.bytes"];
+  const changes = planes.map((plane, index) => plane.alter({ broker: "" }, names[index] as string, "5000"));
+  assert.deepEqual(await Promise.all(changes), ["NONE", "NONE", "NONE"]);
+  await all();
+  const row = store.rows("broker-configs/").default as { configs: Record<string, string> };
+  assert.deepEqual(Object.keys(row.configs).sort(), names.toSorted());
+});

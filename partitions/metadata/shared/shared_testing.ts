@@ -207,13 +207,17 @@ export class Plane implements Disposable {
     return results.map(({ partitionId, errorCode }) => [partitionId, errorName(errorCode)]);
   }
 
-  /** Sets a config of a topic, or of a group. @returns the error's name */
-  async alter(resource: { topic: string } | { group: string }, name: string, value: string | null) {
-    const isTopic = "topic" in resource;
+  /** Sets a config of a topic, of a group, or of a broker ("" for all). @returns the error's name */
+  async alter(
+    resource: { topic: string } | { group: string } | { broker: string },
+    name: string,
+    value: string | null,
+  ) {
+    const [kind, resourceName] = Object.entries(resource)[0] as [keyof typeof resourceTypes, string];
     const packed = packAlterations({
       resources: [{
-        resourceType: isTopic ? resourceTypes.topic : resourceTypes.group,
-        resourceName: isTopic ? resource.topic : resource.group,
+        resourceType: resourceTypes[kind],
+        resourceName,
         configs: [{ name, configOperation: value === null ? configOperations.delete : configOperations.set, value }],
       }],
       validateOnly: false,

@@ -35,6 +35,7 @@ async function ownStore(): Promise<MemoryStore> {
         key: quotaKey({ user: "u" }),
         value: JSON.stringify({ entity: { user: "u" }, values: { producer_byte_rate: 1 } }),
       },
+      { key: "broker-configs/default", value: JSON.stringify({ configs: { "log.retention.ms": "5" } }) },
       { key: "groups/g", value: JSON.stringify({ configs: { "consumer.session.timeout.ms": "50000" } }) },
       { key: `deleted/${DELETED_ID}`, value: JSON.stringify(deleted) },
     ],
@@ -62,7 +63,9 @@ Deno.test("an import has every row, in few keys a transaction, and the cluster's
   await importSingleNode(partsOf(store, source));
   const rows = contents(store);
   const own = contents(source);
-  for (const key of Object.keys(own).filter((key) => /^(topics|groups|quotas|users|producer)/.test(key))) {
+  for (
+    const key of Object.keys(own).filter((key) => /^(topics|groups|broker-configs|quotas|users|producer)/.test(key))
+  ) {
     assert.deepEqual(rows[key], own[key], key);
   }
   const partitions = Object.keys(own).filter((key) => key.startsWith("partitions/"));
