@@ -28,9 +28,13 @@ export class ErrorCounts {
     } else this.add(OTHER_CODES, count);
   }
 
-  /** Passes on each code with its count. @returns whether there was any */
-  each(receive: (code: number, count: number) => void): boolean {
+  /** Whether nothing was counted. */
+  get isEmpty(): boolean {
+    return this.#codes.length === 0;
+  }
+
+  /** Passes on each code with its count. */
+  each(receive: (code: number, count: number) => void): void {
     for (const [index, code] of this.#codes.entries()) receive(code, this.#counts[index] as number);
-    return this.#codes.length > 0;
   }
 }

@@ -118,12 +118,13 @@ export class ShardConnections {
   }
 
   #receive(sender: number, transfer: ConnectionTransfer): Connection | null {
-    const { fd, transfers, peer } = transfer;
+    const { fd, transfers, listener } = transfer;
     if (transfers > 0) this.#countClosed(-1);
+    else this.#parts.counters.countCreated(listener);
     const local = this.#isDisconnected ? null : localAddress(fd);
     if (local === null) {
       closeDescriptor(fd);
-      this.#countClosed(1, peer);
+      this.#countEnded(transfer);
       return null;
     }
     const connection = this.#connectionOf(sender, transfer, local);
@@ -136,13 +137,12 @@ export class ShardConnections {
           "(ENOSPC: raise the sysctl fs.epoll.max_user_watches)",
       );
       closeDescriptor(fd);
-      this.#countClosed(1, peer);
+      this.#countEnded(transfer);
       return null;
     }
     prepareConnection(fd, this.#parts.socketBuffers);
     this.#connections.add(connection);
     if (transfers === 0) this.#traceNew(fd);
-    if (transfers === 0) this.#parts.counters.countCreated(connection.listener);
     return connection;
   }
 
@@ -215,8 +215,7 @@ export class ShardConnections {
     }
     this.#removeConnection(connection);
     closeDescriptor(connection.fd);
-    this.#parts.counters.countClosed(connection.listener);
-    this.#countClosed(1, connection.peer);
+    this.#countEnded(connection);
     if (context.brokerId !== null && !this.#isDisconnected) this.#parts.onBrokerClosed(context.brokerId);
   }
 
@@ -280,6 +279,12 @@ export class ShardConnections {
     if (connection.muteEnd !== null) this.#parts.purgatory.cancel(connection.muteEnd);
     this.#connections.delete(connection);
     connection.dispose();
+  }
+
+  /** A connection has ended, and was not transferred to another shard. */
+  #countEnded({ listener, peer }: Pick<ConnectionTransfer, "listener" | "peer">): void {
+    this.#parts.counters.countClosed(listener);
+    this.#countClosed(1, peer);
   }
 
   /** @param peer number by which the main isolate counted the ended connection */

@@ -56,7 +56,9 @@ export class Router {
     if (api.handleUnserved === undefined) {
       return refuse(connection, `${api.name} v${header.apiVersion} is not served (${oldest} to ${newest} are)`);
     }
-    api.handleUnserved(connection.pipeline.push(header, api));
+    const exchange = connection.pipeline.push(header, api);
+    api.handleUnserved(exchange);
+    exchange.handled();
     return 0;
   }
 

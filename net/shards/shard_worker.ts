@@ -360,7 +360,7 @@ class ShardHost {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
     const shrunk = delta.changed.flatMap((topic) => lostPartitions(this.#image.topicById(topic.id), topic));
     const begins = beginsLeadership(delta.changed, this.#image, this.#start.config.nodeId);
-    this.#metrics.forget(deleted);
+    this.#metrics.forget([...deleted, ...shrunk]);
     if (delta.brokerSettings !== undefined) applySettings(this.#start.config, delta.brokerSettings);
     this.#image.apply(delta);
     if (begins) this.#newLeaderships.begin(systemClock.monotonicMs());

@@ -13,7 +13,7 @@
  *   answer that is given within the handler has none. Later requests of the connection may be answered first; waiting for their turn belongs
  *   to the response queue.
  *
- * A request is counted in all parts when its answer is in the kernel, and not at all when its connection closes before. Times are
+ * Each part is counted when it ends, so the total when the answer is in the kernel, and not when its connection closes before. Times are
  * microseconds as int32, which wrap after 71 minutes: a longer wait counts as shorter. Counting allocates nothing. Runs on shards.
  * Source: Kafka's RequestChannel.Request.updateRequestMetrics.
  */
@@ -115,8 +115,8 @@ export class RequestTimes {
 
   /** An answer was encoded. @param errors that it has */
   countErrors({ countedAs }: TimedRequest, errors: ErrorCounts | null): void {
-    const hasErrors = errors?.each((code, count) => this.#counters.countError(countedAs, code, count));
-    if (hasErrors !== true) this.#counters.countError(countedAs, 0, 1);
+    if (errors === null || errors.isEmpty) this.#counters.countError(countedAs, 0, 1);
+    else errors.each((code, count) => this.#counters.countError(countedAs, code, count));
   }
 
   /** A request was answered: its answer is encoded. */

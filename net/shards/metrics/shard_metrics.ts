@@ -57,7 +57,7 @@ export class ShardMetrics {
     this.#parts = parts;
   }
 
-  /** The partitions of these topics end: their rows may be those of other topics next. */
+  /** These partitions of topics end here: their rows may be those of other topics next. */
   forget(deleted: readonly TopicImage[]): void {
     for (const { partitions } of deleted) {
       for (const place of partitions) if (isHere(place)) this.traffic.forget(place.slot);
