@@ -29,7 +29,7 @@ export function healthPage(watch: ShardWatch | null): PageText {
 export function readyPage(sources: LedSources | null, why: string): PageText {
   if (sources === null) return said(503, `not ready: ${why}`);
   const { image, config: { nodeId } } = sources;
-  const state = image.brokers.get(nodeId)?.state ?? "active";
+  const state = image.brokers.get(nodeId)?.state ?? "not registered";
   if (state !== "active") return said(503, `not ready: the broker is ${state} in its cluster`);
   const { ledCount, unled } = leadership(sources);
   if (unled.length === 0) return said(200, `ready: the broker leads ${ledCount} partitions`);

@@ -8,10 +8,16 @@ const built = brokerConfigFrom(new Map());
 assert.ok("config" in built);
 const { config } = built;
 
+const broker = { nodeId: 1, rack: null, advertised: [], directories: [] };
+
 /** A broker with a topic of so many partitions, all of which its metadata says it leads. */
 function newSources(partitions: number) {
   const image = new MetadataImage();
-  image.apply({ changed: [topicImage("t", "id", partitions)], deletedIds: [] });
+  image.apply({
+    changed: [topicImage("t", "id", partitions)],
+    deletedIds: [],
+    brokers: [{ ...broker, state: "active" }],
+  });
   const watermarks = new WatermarkTable(WatermarkTable.allocate());
   return { config, image, watermarks } satisfies LedSources;
 }
@@ -54,9 +60,10 @@ Deno.test("readyPage() is 503 without a running broker, and while the broker is 
   const starting = readyPage(null, "the broker starts");
   assert.deepEqual([starting.status, starting.text], [503, "not ready: the broker starts\n"]);
   const sources = newSources(0);
-  const broker = { nodeId: 1, rack: null, advertised: [], directories: [] };
   sources.image.apply({ changed: [], deletedIds: [], brokers: [{ ...broker, state: "fenced" }] });
   assert.match(readyPage(sources, "").text, /fenced/);
+  sources.image.apply({ changed: [], deletedIds: [], brokers: [] });
+  assert.match(readyPage(sources, "").text, /not registered/);
   sources.image.apply({ changed: [], deletedIds: [], brokers: [{ ...broker, state: "active" }] });
   assert.equal(readyPage(sources, "").status, 200);
 });

@@ -15,7 +15,7 @@ import { BrokerMetrics } from "./broker_metrics.ts";
 import { healthPage, readyPage } from "./broker_health.ts";
 import type { MetricSources } from "./families/metric_sources.ts";
 import { processFamilies } from "./families/process_families.ts";
-import { HttpHost } from "./http_host.ts";
+import { addressOf, HttpHost } from "./http_host.ts";
 import type { PageName, PageText } from "./http_messages.ts";
 import { metricsPage } from "./metrics_page.ts";
 
@@ -42,7 +42,7 @@ export class BrokerHttp implements AsyncDisposable {
     const { host: hostname, port } = settings;
     this.#host = new HttpHost({ hostname, port, warn: log.warn, page: (name) => this.page(name) });
     this.#host.listening().then(
-      (port) => log.inform(`Answering HTTP on ${hostname}:${port}: /metrics, /healthz, /readyz`),
+      (port) => log.inform(`Answering HTTP on ${addressOf(hostname, port)}: /metrics, /healthz, /readyz`),
       () => {}, // who starts the broker is told
     );
   }

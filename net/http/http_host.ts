@@ -15,6 +15,11 @@ export interface HttpHostParts {
   readonly warn: (sentence: string) => void;
 }
 
+/** An address as text; those of IPv6 are in brackets. */
+export function addressOf(hostname: string, port: number): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
 /** How long the worker may take to close its connections. */
 const CLOSE_MS_MAX = 2000;
 
@@ -68,7 +73,7 @@ export class HttpHost implements AsyncDisposable {
 
   #refuse({ name, message }: { name: string; message: string }): void {
     const { hostname, port } = this.#parts;
-    const address = `${hostname}:${port}`;
+    const address = addressOf(hostname, port);
     const known = listenError(name, { address, portFlag: "--http", hostFlag: "barnabas.http.host" });
     this.#listening.reject(known ?? new ListenError(`Cannot listen on ${address} for HTTP: ${message}`));
   }

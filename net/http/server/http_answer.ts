@@ -9,7 +9,7 @@ export interface Page {
   readonly body: Uint8Array;
   /** The body compressed; null where that is not worth it. */
   readonly gzip: Uint8Array | null;
-  /** Pages with higher numbers are newer. */
+  /** Of pages of metrics: those with higher numbers are newer. 0 for all others. */
   readonly serial: number;
 }
 

@@ -4,7 +4,7 @@
  *
  * ```
  *   opened ──► request ──► answer ──┬─► idle ──► request …         phase limit:  request  requestMsMax
- *                │ refused          │                                            answer   answerMsMax + writeMsMax
+ *                │ refused          │                                            answer   answerMs + writeMsMax
  *                └──► answer ───────┴─► closed                                   idle     idleMsMax
  * ```
  */
@@ -52,9 +52,6 @@ export class HttpConnection {
     try {
       let isOpen = true;
       while (isOpen) isOpen = await this.#serveOne();
-    } catch (error) {
-      // The client has gone, or time was up: only this connection ends.
-      if (!isEndOfConnection(error)) throw error;
     } finally {
       this.close();
     }
@@ -89,14 +86,11 @@ export class HttpConnection {
       const request = readRequest(this.#buffer.subarray(0, this.#arrivedCount), limits.headBytesMax);
       if (request?.kind === "request") return await this.#answer(request);
       if (request?.kind === "refused") {
-        await this.#send(textPage(request.status, request.reason), {
-          hasBody: true,
-          acceptsGzip: false,
-          keepsOpen: false,
-        });
+        const form = { hasBody: true, acceptsGzip: false, keepsOpen: false };
+        await this.#send(textPage(request.status, request.reason), form);
         return false;
       }
-      const count = await this.#stream.read(this.#buffer.subarray(this.#arrivedCount));
+      const count = await this.#receive();
       if (count === null) return false;
       if (this.#arrivedCount === 0) this.#beginRequest();
       this.#arrivedCount += count;
@@ -107,13 +101,15 @@ export class HttpConnection {
     const { limits } = this.#host;
     this.#buffer.copyWithin(0, bytesCount, this.#arrivedCount);
     this.#arrivedCount -= bytesCount;
-    this.#deadlineMs = this.#host.now() + limits.answerMsMax + limits.writeMsMax;
-    await this.#send(await this.#host.pageOf(path), { hasBody: method === "GET", acceptsGzip, keepsOpen });
+    this.#deadlineMs = this.#host.now() + limits.answerMs.metrics + limits.writeMsMax;
+    const page = await this.#host.pageOf(path);
+    const isSent = await this.#send(page, { hasBody: method === "GET", acceptsGzip, keepsOpen });
+    if (!isSent || !keepsOpen) return false;
     this.#beginRequest();
-    if (this.#arrivedCount > 0) return keepsOpen;
+    if (this.#arrivedCount > 0) return true;
     this.#isIdle = true;
     this.#deadlineMs = this.#activeMs + limits.idleMsMax;
-    return keepsOpen;
+    return true;
   }
 
   #beginRequest(): void {
@@ -122,19 +118,27 @@ export class HttpConnection {
     this.#deadlineMs = this.#activeMs + this.#host.limits.requestMsMax;
   }
 
-  async #send(page: Page, form: AnswerForm): Promise<void> {
-    this.#sending = page.serial;
-    for (const part of answerParts(page, form)) {
-      for (let at = 0; at < part.length;) at += await this.#stream.write(part.subarray(at));
+  /** @returns null when the connection has ended: whatever the system says of it, it costs this connection alone */
+  async #receive(): Promise<number | null> {
+    try {
+      return await this.#stream.read(this.#buffer.subarray(this.#arrivedCount));
+    } catch {
+      return null;
     }
-    this.#sending = 0;
   }
-}
 
-/** Whether an error says that the connection has ended. */
-function isEndOfConnection(error: unknown): boolean {
-  const { BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected, TimedOut } =
-    Deno.errors;
-  return [BadResource, BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, NotConnected, TimedOut]
-    .some((kind) => error instanceof kind);
+  /** @returns false when the connection has ended before all was sent */
+  async #send(page: Page, form: AnswerForm): Promise<boolean> {
+    this.#sending = page.serial;
+    try {
+      for (const part of answerParts(page, form)) {
+        for (let at = 0; at < part.length;) at += await this.#stream.write(part.subarray(at));
+      }
+      return true;
+    } catch {
+      return false;
+    } finally {
+      this.#sending = 0;
+    }
+  }
 }

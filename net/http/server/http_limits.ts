@@ -21,10 +21,10 @@ export const HTTP_LIMITS = {
   idleMsMax: 90_000,
   /** For the reader of an answer; Prometheus' own limit is 10 s. */
   writeMsMax: 10_000,
-  /** For the main isolate's answer. A broker that takes longer is not well. */
-  answerMsMax: 2000,
+  /** For the main isolate's answer. A broker that takes longer is not well; metrics of very many partitions take seconds on a slow machine. */
+  answerMs: { metrics: 8000, health: 2000, ready: 2000 },
   /** A page is answered again for so long. */
-  pageMs: { metrics: 500, health: 100, ready: 100 },
+  pageMs: { metrics: 500, health: 100, ready: 500 },
   /** Metric pages in memory: who still reads an older one is cut off. */
   pagesMax: 8,
   /** How often time limits are looked at. */

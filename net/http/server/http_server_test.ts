@@ -151,7 +151,7 @@ Deno.test("HttpServer.sweep() closes who sends nothing, sends slowly, or reads n
   const reader = await test.connect();
   await send(reader, GET);
   await readSome(reader);
-  test.clock.advance(HTTP_LIMITS.answerMsMax + HTTP_LIMITS.writeMsMax);
+  test.clock.advance(HTTP_LIMITS.answerMs.metrics + HTTP_LIMITS.writeMsMax);
   test.server.sweep();
   assert.ok((await readAll(reader)).length < test.content.length, "the answer was cut");
 });
@@ -211,7 +211,7 @@ Deno.test("HttpServer answers 503 when the main isolate is silent", async () => 
   let isAnswered = false;
   answer.then(() => isAnswered = true);
   while (!isAnswered) {
-    test.clock.advance(HTTP_LIMITS.answerMsMax);
+    test.clock.advance(HTTP_LIMITS.answerMs.metrics);
     test.pages.sweep();
     await new Promise((next) => setTimeout(next, 1));
   }

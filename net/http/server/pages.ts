@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
 
 /** What the pages need. */
 export interface PagesParts {
-  readonly limits: Pick<HttpLimits, "pageMs" | "answerMsMax">;
+  readonly limits: Pick<HttpLimits, "pageMs" | "answerMs">;
   readonly clock: Clock;
   /** Asks the main isolate, which answers by `receive()`. */
   readonly ask: (name: PageName, id: number) => void;
@@ -48,7 +48,7 @@ export class Pages {
     this.#parts = parts;
   }
 
-  /** Number of the newest page. */
+  /** Number of the newest page of metrics. */
   get newest(): number {
     return this.#newest;
   }
@@ -73,7 +73,9 @@ export class Pages {
     if (asked === undefined) return;
     const body = encoder.encode(text);
     const gzip = body.length < GZIP_BYTES_MIN ? null : await compressed(body);
-    const page = { status, contentType, body, gzip, serial: ++this.#newest };
+    // Others are too small to be counted: however many there are, they take no memory worth a limit.
+    const serial = asked.name === "metrics" ? ++this.#newest : 0;
+    const page = { status, contentType, body, gzip, serial };
     const { limits: { pageMs }, clock } = this.#parts;
     const nowMs = clock.monotonicMs();
     const keptMs = Math.min(KEPT_MS_MAX, Math.max(pageMs[asked.name], KEPT_FACTOR * (nowMs - asked.atMs)));
@@ -84,11 +86,11 @@ export class Pages {
 
   /** Answers those who have waited for too long; the worker calls it again and again. */
   sweep(): void {
-    const { limits: { answerMsMax }, clock } = this.#parts;
-    for (const [id, { atMs, answer }] of this.#asked) {
-      if (clock.monotonicMs() - atMs < answerMsMax) continue;
+    const { limits: { answerMs }, clock } = this.#parts;
+    for (const [id, { name, atMs, answer }] of this.#asked) {
+      if (clock.monotonicMs() - atMs < answerMs[name]) continue;
       this.#asked.delete(id);
-      answer.resolve(textPage(503, `The broker's main isolate has not answered for ${answerMsMax / 1000} s`));
+      answer.resolve(textPage(503, `The broker's main isolate has not answered for ${answerMs[name] / 1000} s`));
     }
   }
 }

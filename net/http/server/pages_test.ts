@@ -22,6 +22,7 @@ Deno.test("Pages.page() asks the main isolate once for all who ask at a time, an
   const [first, second, third] = await Promise.all(waiting);
   assert.equal(first, second);
   assert.equal(new TextDecoder().decode(third?.body), "b");
+  assert.deepEqual([first?.serial, third?.serial, pages.newest], [1, 0, 1], "only pages of metrics are counted");
   clock.advance(HTTP_LIMITS.pageMs.metrics - 1);
   assert.equal(await pages.page("metrics"), first, "the same bytes");
   clock.advance(1);
@@ -34,7 +35,7 @@ Deno.test("Pages.page() asks the main isolate once for all who ask at a time, an
 Deno.test("Pages.sweep() answers 503 when the main isolate is silent; its late answer is dropped", async () => {
   const { clock, asked, pages } = newPages();
   const waiting = pages.page("health");
-  clock.advance(HTTP_LIMITS.answerMsMax - 1);
+  clock.advance(HTTP_LIMITS.answerMs.health - 1);
   pages.sweep();
   clock.advance(1);
   pages.sweep();
@@ -45,6 +46,22 @@ Deno.test("Pages.sweep() answers 503 when the main isolate is silent; its late a
   await pages.receive(2, text("alive"));
   assert.equal((await next).status, 200);
   await pages.receive(99, text("never asked for"));
+});
+
+Deno.test("Pages.page() gives a page ten times as long as it took, but not for longer than seconds", async () => {
+  for (const [tookMs, keptMs] of [[10, 500], [200, 2000], [3000, 5000]] as const) {
+    const { clock, asked, pages } = newPages();
+    const page = pages.page("metrics");
+    clock.advance(tookMs);
+    await pages.receive(1, text("a"));
+    await page;
+    clock.advance(keptMs - 1);
+    await pages.page("metrics");
+    assert.equal(asked.length, 1);
+    clock.advance(1);
+    void pages.page("metrics");
+    assert.equal(asked.length, 2);
+  }
 });
 
 Deno.test("Pages compress what is worth it, and the compressed bytes are the text", async () => {
