@@ -25,7 +25,7 @@ export const OVERRIDES = { "offsets.topic.num.partitions": "4", "group.initial.r
 export const OTHERWISE_ON_KAFKA: readonly string[] = ["edit settings of a node", "reset a setting of a node"];
 
 /** After each call to Kafka, or to a cluster: other brokers show a change a moment after it was acknowledged. */
-export const PAUSE_MS = { kafka: 200, cluster: 50 };
+export const PAUSE_MS = { kafka: 200, cluster: 100 };
 
 /** What pages of consoles show instead where there are three brokers. */
 export const ON_THREE_BROKERS: Readonly<Record<string, string>> = {

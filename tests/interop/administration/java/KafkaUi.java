@@ -166,6 +166,7 @@ final class KafkaUi {
     }
     admin.alterPartitionReassignments(wanted);
     loadTopic(TOPIC);
+    Pages.until(() -> admin.describeTopic(TOPIC).partitions().stream().allMatch(partition -> partition.isr().size() == brokers.size()));
     return "accepted";
   }
 
