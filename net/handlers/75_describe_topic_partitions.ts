@@ -2,8 +2,9 @@
  * DescribeTopicPartitions, API key 75 (KIP-966): topics in the order of their names, in pages of a limited number of partitions, with a
  * cursor where the next page begins. Answered from the shard's copy of the image.
  *
- * One version. Names are looked through, and partitions described, in slices (slices.ts). A page is limited by the client's number and by `max.request.partition.size.limit`; it has at least one
- * partition. The cursor of an answer may name a topic of the request that does not exist.
+ * One version. Names are looked through, and partitions described, in slices (slices.ts). A page is limited by the client's number and by
+ * `max.request.partition.size.limit`; it has at least one partition. The cursor of an answer may name a topic of the request that does not
+ * exist.
  */
 import type { PartitionImage, TopicImage } from "../../partitions/metadata/image.ts";
 import { isInternalTopic, refuseTopicName } from "../../partitions/metadata/topic_names.ts";
@@ -147,7 +148,9 @@ class Page {
   #describe(name: string, countMax: number): number {
     const topic = this.#parts.services.image.topic(name);
     if (topic === undefined) {
-      if (!this.#parts.isAll && this.#partition === 0) this.topics.push(this.#withOperations(unknown(name)));
+      // It may have been deleted since its first partitions were described.
+      const isBegun = this.#described?.name === name;
+      if (!this.#parts.isAll && !isBegun) this.topics.push(this.#withOperations(unknown(name)));
       this.#goOn();
       return 0;
     }
