@@ -29,6 +29,7 @@ interopTest({
       ["kafka-configs alters a group", alterGroup],
       ["kafka-configs is refused a broker's static setting", alterBroker],
       ["kafka-broker-api-versions lists", listApiVersions],
+      ["what Kafka would do and this broker does not is refused with a sentence", refuseWhatIsAbsent],
       ["kafka-topics deletes", deleteTopic],
     ];
     for (const [name, step] of steps) await context.step(name, () => step({ broker, tools }));
@@ -36,6 +37,8 @@ interopTest({
 });
 
 const TOPIC = "tools";
+/** A directory id of Raft's voters. */
+const CONTROLLER = "AAAAAAAAAAAAAAAAAAAAAQ";
 
 /** The broker, and the JVM that asks it. */
 interface Asked {
@@ -295,6 +298,31 @@ async function listApiVersions(asked: Asked): Promise<void> {
   assert.match(text, /Produce\(0\): 0 to \d+ \[usable: /);
   using wire = await connect(asked.broker);
   for (const key of (await wire.apiVersions()).keys()) assert.match(text, new RegExp(`\\(${key}\\): `));
+}
+
+/** What Kafka does as well: tools/cluster_sessions.ts. */
+async function refuseWhatIsAbsent(asked: Asked): Promise<void> {
+  const at = ["--bootstrap-server", asked.broker.bootstrapServers];
+  const refusals: [tool: string, words: string[], sentence: RegExp][] = [
+    ["ClusterTool", ["unregister", ...at, "--id", "1"], /Broker 1 is running: stop it first, and unregister it when/],
+    [
+      "FeatureCommand",
+      [...at, "disable", "--feature", "group.version"],
+      /Local controller 1 only supports versions 1$/m,
+    ],
+    ["FeatureCommand", [...at, "downgrade", "--metadata", "4.0"], /Local controller 1 only supports versions 30$/m],
+    ["TransactionsCommand", [...at, "describe", "--transactional-id", "t"], /failed due to authorization failure/],
+    [
+      "MetadataQuorumCommand",
+      [...at, "remove-controller", "-i", "1", "-d", CONTROLLER],
+      /does not support REMOVE_RAFT/,
+    ],
+  ];
+  for (const [tool, words, sentence] of refusals) {
+    const { code, text } = await kafkaTool(asked, tool, words);
+    assert.match(text, sentence);
+    assert.equal(code, 1, text);
+  }
 }
 
 async function deleteTopic(asked: Asked): Promise<void> {
