@@ -39,6 +39,7 @@ export const lateModules: readonly string[] = [
   "net/http/broker_http.ts",
   "partitions/metadata/etcd/etcd_settings.ts",
   "partitions/metadata/configs/packed_alterations.ts",
+  "partitions/metadata/changes/id_patterns.ts",
   "partitions/metadata/settings/packed_settings.ts",
   "partitions/metadata/settings/scram_keys.ts",
   "partitions/metadata/store/anti_entropy.ts",
