@@ -28,4 +28,4 @@ export {
   StartupError,
   type TopicOptions,
 } from "./net/mod.ts";
-export { TURN_TIME_BOUNDS_MS, type TurnTimes } from "./partitions/control.ts";
+export { type ReloadedSettings, TURN_TIME_BOUNDS_MS, type TurnTimes } from "./partitions/control.ts";
