@@ -28,7 +28,6 @@ export const brokerConfigSession: ToolSession = {
     all("--alter", "--add-config", "log.segment.bytes=many"),
     one("--alter", "--add-config", "log.cleaner.threads=9"),
     all("--alter", "--add-config", "listeners=PLAINTEXT://127.0.0.1:1"),
-    call(CONFIGS, "--entity-type", "brokers", "--entity-name", "7", "--alter", "--add-config", "log.retention.ms=5"),
     call(CONFIGS, "--entity-type", "brokers", "--entity-name", "one", "--describe"),
     call(CONFIGS, "--entity-type", "brokers", "--describe"),
     all("--alter", "--delete-config", "message.max.bytes,log.retention.ms"),
