@@ -33,6 +33,7 @@ export class ShardQuotas implements Quotas {
   readonly #burstMs: number;
   #seen: readonly ClientQuota[] = [];
   #isEmpty = true;
+  #measuresTime = false;
   #version = 0;
   #lookups = lookupsOf([]);
 
@@ -48,7 +49,7 @@ export class ShardQuotas implements Quotas {
 
   get measuresTime(): boolean {
     this.#look();
-    return !this.#lookups.request.isEmpty;
+    return this.#measuresTime;
   }
 
   nowUs(): number {
@@ -128,6 +129,7 @@ export class ShardQuotas implements Quotas {
     this.#version++;
     this.#lookups = lookupsOf(clientQuotas);
     const { produce, fetch, request } = this.#lookups;
+    this.#measuresTime = !request.isEmpty;
     this.#isEmpty = produce.isEmpty && fetch.isEmpty && request.isEmpty;
   }
 }

@@ -1,5 +1,5 @@
 // franz-go and sarama: `produce`, `consume`, `admin` and `group` of ../README.md;
-// franz-go: `journal`. `redpanda-console BOOTSTRAP`: the pages of console.go. `kadm BOOTSTRAP`: the calls of kadm.go.
+// franz-go: `journal`, `write-lines`, `read-lines`. `redpanda-console BOOTSTRAP`: the pages of console.go. `kadm BOOTSTRAP`: the calls of kadm.go.
 //
 //	go-client franz-go produce 127.0.0.1:9092 topic none,gzip 100
 package main
@@ -89,6 +89,10 @@ func run(args []string) error {
 		return chosen.admin(bootstrap, topic)
 	case "group":
 		return chosen.group(newMember(args[2:]))
+	case "write-lines":
+		return franzWriteLines(bootstrap, topic)
+	case "read-lines":
+		return franzReadLines(bootstrap, topic)
 	case "journal":
 		journal, err := newJournal(args[2:])
 		if err != nil {
