@@ -9,9 +9,10 @@
  * batch is as durable as the topic asks for: written, or flushed (`flush.messages`). acks=all is answered once the high watermark has
  * passed the batch, or with REQUEST_TIMED_OUT; as in Kafka, its timeout begins after the flush. With fewer in-sync replicas than
  * min.insync.replicas: NOT_ENOUGH_REPLICAS, or NOT_ENOUGH_REPLICAS_AFTER_APPEND, which is also the answer when the leadership ends meanwhile
- * (acknowledgements.ts). The partition's owner reports this at once, or the watermark table does later. While a request waits for either, it holds none of its bytes. A flush that fails is answered
- * with KAFKA_STORAGE_ERROR. Batches for other shards are appended from this shard's arena without a copy. A batch that takes long to unpack
- * waits for a codec worker, and batches behind it wait in the queue of their partition; their bytes are held.
+ * (acknowledgements.ts). The partition's owner reports this at once, or the watermark table does later. While a request waits for either, it
+ * holds none of its bytes. A flush that fails is answered with KAFKA_STORAGE_ERROR. Batches for other shards are appended from this shard's
+ * arena without a copy. A batch that takes long to unpack waits for a codec worker, and batches behind it wait in the queue of their
+ * partition; their bytes are held.
  *
  * A batch for an unknown topic or partition waits for creations under way (topic_waits.ts), and so do the requests behind it, unless
  * its request has more than `UNKNOWN_MAX` of them. A batch behind a refused one of its producer is refused too, unless the log knows
