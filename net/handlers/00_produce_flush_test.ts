@@ -8,7 +8,7 @@ import { TestClient } from "../requests/operation_testing.ts";
 import { errorCode } from "../protocol/error_codes.ts";
 import { ProduceFixture } from "./produce_testing.ts";
 
-const { NONE, KAFKA_STORAGE_ERROR, REQUEST_TIMED_OUT, NOT_LEADER_OR_FOLLOWER } = errorCode;
+const { NONE, KAFKA_STORAGE_ERROR, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND } = errorCode;
 const FLUSHED = topicOn([0, 1], { config: { ...smallLogs, flushMessages: 1 } });
 const LAZY = topicOn([0, 1], { name: "u", id: "YWFhYWFhYWFhYWFhYWFhYQ", slots: [2, 3] });
 /** One partition on the client's shard, one on another. */
@@ -124,12 +124,12 @@ Deno.test("handleProduce() with acks=0 does not wait for a flush", () => {
   assert.deepEqual([OWN, OTHER].map((slot) => fixture.row(slot).recoveryPoint), [1, 1]);
 });
 
-Deno.test("handleProduce() with flush.messages=1 to a topic that is deleted before the flush ends with NOT_LEADER_OR_FOLLOWER", () => {
+Deno.test("handleProduce() with flush.messages=1 to a topic that is deleted before the flush ends with NOT_ENOUGH_REPLICAS_AFTER_APPEND", () => {
   using fixture = new Fixture();
   fixture.produce([[OWN, batchOf("a")], [OTHER, batchOf("b")]]);
   for (const shard of [0, 1]) fixture.broker.delete(FLUSHED, shard);
   fixture.flush();
-  assert.deepEqual(fixture.take(), [[NOT_LEADER_OR_FOLLOWER, -1], [NOT_LEADER_OR_FOLLOWER, -1]]);
+  assert.deepEqual(fixture.take(), [[NOT_ENOUGH_REPLICAS_AFTER_APPEND, -1], [NOT_ENOUGH_REPLICAS_AFTER_APPEND, -1]]);
 });
 
 Deno.test("handleProduce() with flush.messages=1 answers after a flush that could not be executed at first", () => {

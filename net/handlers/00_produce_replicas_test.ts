@@ -12,8 +12,7 @@ import { TestBroker, TestClient } from "../requests/operation_testing.ts";
 import { handleProduce } from "./00_produce.ts";
 
 const [PRODUCE, VERSION, TIMEOUT_MS] = [0, 9, 1000];
-const { NONE, NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT } =
-  errorCode;
+const { NONE, NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, REQUEST_TIMED_OUT } = errorCode;
 
 /** A broker that leads a partition on the client's shard and one on another; brokers 2 and 3 follow. */
 class Scene implements Disposable {
@@ -130,12 +129,12 @@ Deno.test("acks=all says that too few replicas are left when the in-sync ones ha
   assert.deepEqual(scene.take(), [NOT_ENOUGH_REPLICAS_AFTER_APPEND, -1]);
 });
 
-Deno.test("who waits when the leadership ends gets NOT_LEADER_OR_FOLLOWER, also when this broker leads again at once", () => {
+Deno.test("who waits when the leadership ends gets NOT_ENOUGH_REPLICAS_AFTER_APPEND, also when this broker leads again at once", () => {
   using scene = new Scene();
   scene.produce(-1);
   const topic = { leader: 2, leaderEpoch: LEADER_EPOCH + 1, partitionEpoch: 11 };
   scene.change(topic);
-  assert.deepEqual(scene.take(), [NOT_LEADER_OR_FOLLOWER, -1]);
+  assert.deepEqual(scene.take(), [NOT_ENOUGH_REPLICAS_AFTER_APPEND, -1]);
   scene.change({ leaderEpoch: LEADER_EPOCH + 2, partitionEpoch: 12 });
   scene.produce(-1);
   assert.ok(scene.isWaiting);
