@@ -47,7 +47,7 @@ interopTest({
 });
 
 /** Runs before memory is compared, because pools and compiled code grow with the first connections. */
-const WARM_CONNECTIONS = 30_000;
+const WARM_CONNECTIONS = 60_000;
 const COUNTED_CONNECTIONS = 40_000;
 
 interopTest({
