@@ -162,17 +162,24 @@ class HangUps {
     this.#manager.ready(status);
   }
 
-  /** @returns what came of it */
+  /** @returns what came of it; the broker goes on with its settings after any failure */
   async #read(broker: Broker): Promise<string> {
-    const { reloadSentence, settingsNow } = await import("./partitions/config/command_line/settings_reload.ts");
-    const settings = settingsNow(this.#args, Deno.readTextFileSync);
-    const outcome = "refused" in settings
-      ? settings
-      : await broker.reload(settings.config).catch(({ message }: Error) => ({ refused: message }));
-    const sentence = reloadSentence(outcome);
-    if ("refused" in outcome) this.#say.warn(sentence);
-    else this.#say.inform(sentence);
-    return sentence;
+    try {
+      // Loaded now: its file may have been replaced since the start.
+      const { reloadSentence, settingsNow } = await import("./partitions/config/command_line/settings_reload.ts");
+      const settings = settingsNow(this.#args, Deno.readTextFileSync);
+      const outcome = "refused" in settings
+        ? settings
+        : await broker.reload(settings.config).catch(({ message }: Error) => ({ refused: message }));
+      const sentence = reloadSentence(outcome);
+      if ("refused" in outcome) this.#say.warn(sentence);
+      else this.#say.inform(sentence);
+      return sentence;
+    } catch (error) {
+      const sentence = `SIGHUP: the settings stay as they are: ${error}`;
+      this.#say.warn(sentence);
+      return sentence;
+    }
   }
 }
 

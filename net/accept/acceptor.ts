@@ -56,8 +56,8 @@ export class Acceptor implements Disposable {
   readonly #rates: Pick<ConnectionRates, "accepted" | "refused">;
   /** Connections that will be closed, because their address makes too many. */
   readonly #held = new HeldConnections();
-  /** Wakes what waits, because the acceptor closes. */
-  readonly #closing = Promise.withResolvers<void>();
+  /** Wake those that wait, because the acceptor closes. */
+  readonly #wakes = new Set<() => void>();
   readonly #events: AcceptorEvents;
   #isClosed = false;
   #warnedMs = -Infinity;
@@ -111,7 +111,7 @@ export class Acceptor implements Disposable {
     this.#isClosed = true;
     for (const listener of this.#listeners) listener.close();
     this.#held[Symbol.dispose]();
-    this.#closing.resolve();
+    for (const wake of this.#wakes) wake();
     this.#handoff[Symbol.dispose]();
   }
 
@@ -154,7 +154,9 @@ export class Acceptor implements Disposable {
   async #pause(ms: number): Promise<void> {
     const over = Promise.withResolvers<void>();
     const timer = setTimeout(over.resolve, ms);
-    await Promise.race([over.promise, this.#closing.promise]);
+    this.#wakes.add(over.resolve);
+    await over.promise;
+    this.#wakes.delete(over.resolve);
     clearTimeout(timer);
   }
 

@@ -42,6 +42,8 @@ export const updateFeaturesApi = api({
   handle: handleUpdateFeatures,
 });
 
+/** Most characters of a feature's name in a sentence. */
+const NAME_CHARACTERS_MAX = 200;
 /** Last version whose answer has a result for each feature. */
 const RESULTS_VERSION_MAX = 1;
 /** Kafka's message of a result without an error. */
@@ -69,7 +71,7 @@ export function handleUpdateFeatures(
   for (const [feature, { maxVersionLevel: level, upgradeType }] of updates) {
     const reason = reasonAgainst({ feature, level, upgradeType }, nodeId);
     if (reason === null) continue;
-    const refusal = `Invalid update version ${level} for feature ${feature}. ${reason}`;
+    const refusal = `Invalid update version ${level} for feature ${shown(feature)}. ${reason}`;
     return exchange.respond({
       errorCode: errorCode.INVALID_UPDATE_VERSION,
       errorMessage: `The update failed for all features since the following feature had an error: ${refusal}`,
@@ -98,5 +100,10 @@ function reasonAgainst(
       ? `Local controller ${nodeId} does not support this feature.`
       : `Local controller ${nodeId} only supports versions ${only}`;
   }
-  return features.has(feature) || ABSENT_FEATURES.has(feature) ? null : `Feature ${feature} not found.`;
+  return features.has(feature) || ABSENT_FEATURES.has(feature) ? null : `Feature ${shown(feature)} not found.`;
+}
+
+/** A name that fits into a sentence. */
+function shown(feature: string): string {
+  return feature.slice(0, NAME_CHARACTERS_MAX);
 }

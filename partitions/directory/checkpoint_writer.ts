@@ -20,10 +20,13 @@ export interface Timers {
   every(ms: number, callback: () => void): () => void;
 }
 
+/** A longer time is none for the runtime's timers, which would call back at once, again and again: 24.8 days. */
+const INTERVAL_MS_MAX = 2 ** 31 - 1;
+
 /** The runtime's timers. */
 export const systemTimers: Timers = {
   every: (ms, callback) => {
-    const timer = setInterval(callback, ms);
+    const timer = setInterval(callback, Math.min(ms, INTERVAL_MS_MAX));
     return () => clearInterval(timer);
   },
 };

@@ -238,7 +238,6 @@ export class TopicTable {
     const last = this.#inherited ?? inherited;
     this.#inherited = inherited;
     const isOther = minInsyncReplicas !== last.minInsyncReplicas;
-    if (!isOther && isSameLogConfig(logDefaults, last.logDefaults)) return;
     let part: TopicImage[] = [];
     let partitionsCount = 0;
     for (const { id } of [...this.image.topics()]) {

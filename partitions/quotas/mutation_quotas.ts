@@ -24,6 +24,8 @@ export interface MutationClient {
 
 /** Clients whose use is remembered; beyond that the one that was idle for longest is forgotten. */
 export const REMEMBERED_MAX = 10_000;
+/** Most characters of their names together: a client id may have 32,767. */
+const REMEMBERED_CHARACTERS_MAX = 4 * 1024 * 1024;
 
 /** The refusal of a topic. */
 const THROTTLED = {
@@ -50,6 +52,8 @@ export class MutationQuotas {
   readonly #parts: MutationQuotasParts;
   /** By sharers; who was idle for longest is first. */
   readonly #used = new Map<string, { dueMs: number; perSecond: number }>();
+  /** Of the names of these sharers, which have clients' ids in them. */
+  #characters = 0;
   #seen: readonly ClientQuota[] = [];
   #lookup = new QuotaLookup([], quotaName.mutation);
 
@@ -71,6 +75,10 @@ export class MutationQuotas {
     return new MutationQuota((partitions) => this.#charge(found, partitions, isStrict));
   }
 
+  #forget(sharers: string): void {
+    if (this.#used.delete(sharers)) this.#characters -= sharers.length;
+  }
+
   /** @returns whether the change is refused, and how long to pause */
   #charge(
     { sharers, perSecond }: { sharers: string; perSecond: number },
@@ -90,11 +98,13 @@ export class MutationQuotas {
       : atOtherRate(known.dueMs, nowMs, { from: known.perSecond, to: perSecond });
     const owedMs = pauseMs(dueMs, nowMs);
     if (isStrict && owedMs > 0) return { isRefused: true, pauseMs: owedMs };
-    this.#used.delete(sharers);
+    this.#forget(sharers);
     const afterMs = afterUse(dueMs, partitions, nowMs, rate);
     this.#used.set(sharers, { dueMs: afterMs, perSecond });
-    const [oldest] = this.#used.keys();
-    if (this.#used.size > REMEMBERED_MAX && oldest !== undefined) this.#used.delete(oldest);
+    this.#characters += sharers.length;
+    while (this.#used.size > REMEMBERED_MAX || this.#characters > REMEMBERED_CHARACTERS_MAX) {
+      this.#forget(this.#used.keys().next().value as string);
+    }
     return { isRefused: false, pauseMs: isStrict ? 0 : pauseMs(afterMs, nowMs) };
   }
 }

@@ -21,7 +21,7 @@ export interface Rate {
   readonly perSecond: number;
   /** Most credit, as time. */
   readonly burstMs: number;
-  /** Most debt, as time: what exceeds it is forgiven. */
+  /** Most debt, as time: what exceeds it, or the longest pause, is forgiven. */
   readonly debtMsMax: number;
 }
 
@@ -41,12 +41,12 @@ export function withoutLapsed(dueMs: number, nowMs: number, rate: Pick<Rate, "bu
 /** Due time after use. @param amount in units */
 export function afterUse(dueMs: number, amount: number, nowMs: number, rate: Rate): number {
   const afterMs = withoutLapsed(dueMs, nowMs, rate) + amount / rate.perSecond * 1000;
-  return Math.min(afterMs, nowMs + rate.debtMsMax);
+  return Math.min(afterMs, nowMs + Math.min(rate.debtMsMax, PAUSE_MS_MAX));
 }
 
 /** Due time under another rate, with the same units of credit or debt. */
 export function atOtherRate(dueMs: number, nowMs: number, { from, to }: { from: number; to: number }): number {
-  return from === to ? dueMs : nowMs + (dueMs - nowMs) * from / to;
+  return from === to ? dueMs : nowMs + Math.min(PAUSE_MS_MAX, (dueMs - nowMs) * from / to);
 }
 
 /** How long to pause, in whole ms; 0 for not at all. */

@@ -62,6 +62,7 @@ function requestOf(
   if (headers === null) return refused(400, "The headers are not HTTP's");
   if (version === "HTTP/1.1" && !headers.has("host")) return refused(400, "HTTP/1.1 asks for a Host");
   if (method !== "GET" && method !== "HEAD") return refused(405, "GET and HEAD are answered here");
+  if (!target.startsWith("/")) return refused(400, "A path begins with /");
   if (headers.has("transfer-encoding") || (headers.get("content-length") ?? "0") !== "0") {
     return refused(413, "A request has no body here");
   }

@@ -10,7 +10,11 @@ import type { Pages } from "./pages.ts";
 import type { PageName } from "../http_messages.ts";
 
 /** What is asked by which path. */
-const PAGES: Readonly<Record<string, PageName>> = { "/metrics": "metrics", "/healthz": "health", "/readyz": "ready" };
+const PAGES: ReadonlyMap<string, PageName> = new Map([
+  ["/metrics", "metrics"],
+  ["/healthz", "health"],
+  ["/readyz", "ready"],
+]);
 
 const INDEX = "Barnabas\n\n/metrics  for Prometheus\n/healthz  200 while the broker works\n" +
   "/readyz   200 while it leads all that it should lead";
@@ -115,7 +119,7 @@ export class HttpServer {
   }
 
   #pageOf(path: string): Promise<Page> {
-    const name = PAGES[path];
+    const name = PAGES.get(path);
     if (name !== undefined) return this.#parts.pages.page(name);
     return Promise.resolve(path === "/" ? textPage(200, INDEX) : textPage(404, `There is no ${path} here: ask for /`));
   }

@@ -110,6 +110,10 @@ Deno.test("HttpServer answers GET and HEAD, and keeps the connection for the nex
   assert.equal(both.match(/kafka_x/g)?.length, 1, "HEAD has the length and no body");
   assert.equal(both.match(/Content-Length: 10\r\n/g)?.length, 2);
   assert.deepEqual(statusesOf(await test.exchange(LAST.replace("/metrics", "/other"))), [404]);
+  for (const name of ["constructor", "__proto__", "toString"]) {
+    assert.deepEqual(statusesOf(await test.exchange(LAST.replace("/metrics", name))), [400]);
+    assert.deepEqual(statusesOf(await test.exchange(LAST.replace("/metrics", `/${name}`))), [404]);
+  }
 });
 
 Deno.test("HttpServer answers pipelined requests one after the other, in their order", async () => {

@@ -9,7 +9,7 @@ import type { HttpLimits } from "./http_limits.ts";
 
 /** Smaller bodies are sent as they are. */
 const GZIP_BYTES_MIN = 1024;
-/** A page is kept for so many times as long as it took to be made: a broker with very many partitions makes pages a small part of its time. */
+/** Metrics are kept for so many times as long as they took to be made: a broker with very many partitions makes them a small part of its time. */
 const KEPT_FACTOR = 10;
 /** Prometheus scrapes every 15 s by default. */
 const KEPT_MS_MAX = 5000;
@@ -78,7 +78,8 @@ export class Pages {
     const page = { status, contentType, body, gzip, serial };
     const { limits: { pageMs }, clock } = this.#parts;
     const nowMs = clock.monotonicMs();
-    const keptMs = Math.min(KEPT_MS_MAX, Math.max(pageMs[asked.name], KEPT_FACTOR * (nowMs - asked.atMs)));
+    const tookMs = asked.name === "metrics" ? nowMs - asked.atMs : 0;
+    const keptMs = Math.min(KEPT_MS_MAX, Math.max(pageMs[asked.name], KEPT_FACTOR * tookMs));
     this.#kept.set(asked.name, { page, untilMs: nowMs + keptMs });
     this.#asked.delete(id);
     asked.answer.resolve(page);

@@ -14,7 +14,9 @@ export function fetchBytesMax(
   { fetchMaxBytes }: Pick<BrokerConfig, "fetchMaxBytes">,
   context: ConnectionContext,
 ): number {
-  return Math.min(maxBytes, fetchMaxBytes, RESPONSE_RECORDS_BYTES_MAX, context.quotas.fetchBytesMax(context));
+  // With 0 bytes a fetch would never wait for records.
+  const ofQuota = Math.max(1, context.quotas.fetchBytesMax(context));
+  return Math.min(maxBytes, fetchMaxBytes, RESPONSE_RECORDS_BYTES_MAX, ofQuota);
 }
 
 /** Memory of a waiting fetch: itself, and for each partition its watch, and its interest unless a session holds that. */

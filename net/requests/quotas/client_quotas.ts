@@ -6,10 +6,13 @@ import { ShardQuotas } from "./shard_quotas.ts";
 import type { ShardStart } from "../../shards/shard_messages.ts";
 
 /**
- * Monotonic time in ms, with one zero for all workers of a broker: each has an origin of its own, which the wall clock gave when it
- * began. If that clock was set in between, the shards count all the same, and only credit lapses sooner or later (rate_table.ts).
+ * When this worker's clock began, in ms since the machine did. `performance.timeOrigin` would be a time of the wall clock: were that set
+ * between the begins of two workers, one would take the other's use for debt, for as long as it was set on.
  */
-const sharedMs = () => performance.timeOrigin + performance.now();
+const originMs = Number(Deno.readTextFileSync("/proc/uptime").split(" ")[0]) * 1000 - performance.now();
+
+/** Monotonic time in ms with one zero for all workers of a broker, to 10 ms. */
+const sharedMs = () => originMs + performance.now();
 
 /** The quotas of a shard. @param image that has them */
 export function clientQuotas(

@@ -264,8 +264,11 @@ export class ElectedController implements ElectedCalls {
       if (count > 0) await pauseFor(this.#parts.time, KNOCK_PAUSE_MS);
       // Another process has registered, the term is over, or it was heard meanwhile.
       if (!this.#isStill(broker, about) || state.silentMs(broker, this.#nowMs()) < this.#nowMs() - beganMs) break;
+      const knockedMs = this.#nowMs();
       const found = await this.#knockOnce(broker);
       if (!this.#isStill(broker, about) || found === "unknown") break;
+      // It lives, whoever refuses connections in front of it.
+      if (state.silentMs(broker, this.#nowMs()) < this.#nowMs() - knockedMs) break;
       if (found === "refused") {
         state.refused(broker);
         this.#tellEnd(broker, about.brokerEpoch);

@@ -246,7 +246,7 @@ export class SharedChanges implements Changes, Disposable {
   }
 
   publishSettings(): Promise<void> {
-    return this.#topics.publishSettings(this.#parts.brokerSettings.dynamic);
+    return this.#topics.publishSettings(() => this.#parts.brokerSettings.dynamic);
   }
 
   settled(): Promise<void> {

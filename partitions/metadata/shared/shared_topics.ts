@@ -106,10 +106,10 @@ export class SharedTopics implements Disposable {
     return this.applied(this.#parts.follower.version);
   }
 
-  /** Tells the shards which settings are in force, after another reason than a change of the store. */
-  publishSettings(brokerSettings: DynamicSettings): Promise<void> {
+  /** Tells the shards which settings are in force, after another reason than a change of the store. @param inForce reads them */
+  publishSettings(inForce: () => DynamicSettings): Promise<void> {
     return this.exclusively(async () => {
-      await this.#publishChange({ changed: [], deletedIds: [], brokerSettings });
+      await this.#publishChange({ changed: [], deletedIds: [], brokerSettings: inForce() });
       await this.#publishInherited();
     });
   }
@@ -155,6 +155,9 @@ export class SharedTopics implements Disposable {
     const version = this.#applyNext();
     if (version === null) return;
     const { delta, removed, lost, left, homeless } = image.take(version);
+    // What a change of them is planned by, together with the versions that the image of the store has from here on.
+    const { groups, clientQuotas, scramUsers } = delta;
+    table.image.apply({ changed: [], deletedIds: [], groups, clientQuotas, scramUsers });
     // A reset of the watch may delete a topic and create another one of its name in one change.
     const isMixed = removed.length > 0 && delta.changed.length > 0;
     if (isMixed) await this.#parts.publish({ changed: [], deletedIds: delta.deletedIds });

@@ -1,7 +1,8 @@
 /**
  * What all shards have counted, summed when somebody asks. Main isolate. Reading costs the shards nothing.
  *
- * Totals are below 2^53. Counts of one shard, and so those in histograms, wrap at 2^32: only their differences count.
+ * Totals are below 2^53. Counts of one shard, and so those in histograms, wrap at 2^32; here they go on, because a sum over shards that falls
+ * would be taken for one that began anew. Those of partitions do not.
  */
 import { COUNTER } from "../words.ts";
 import type { SharedState } from "../shared_state.ts";
@@ -17,6 +18,9 @@ export const OTHER_CODES = ERROR_CODES_MAX - 2;
 export class CounterReader {
   readonly #counters: readonly Int32Array[];
   readonly #traffic: readonly Int32Array[];
+  /** Of each shard, the counts that are not 0: as read last, and with what they had before they wrapped. */
+  readonly #seen = new Map<Int32Array, Map<number, { read: number; total: number }>>();
+  readonly #countOf = (words: Int32Array, at: number) => this.#goesOn(words, at);
 
   /** @param memory of the shards */
   constructor({ counters, traffic }: Pick<SharedState, "counters" | "traffic">) {
@@ -84,12 +88,24 @@ export class CounterReader {
 
   #histogram(at: number): HistogramCounts {
     const counts = new Array<number>(BUCKETS).fill(0);
-    const sumMs = this.#sum((words) => readHistogram(words, at, counts));
+    const sumMs = this.#sum((words) => readHistogram(words, at, counts, this.#countOf));
     return { counts, sumMs };
   }
 
   #count(at: number): number {
-    return this.#sum((words) => readCount(words, at));
+    return this.#sum((words) => this.#goesOn(words, at));
+  }
+
+  /** A count that does not wrap, if it is read more often than that. */
+  #goesOn(words: Int32Array, at: number): number {
+    const read = readCount(words, at);
+    const ofShard = this.#seen.get(words) ?? new Map<number, { read: number; total: number }>();
+    const seen = ofShard.get(at) ?? { read: 0, total: 0 };
+    if (read === seen.read) return seen.total;
+    const total = seen.total + ((read - seen.read) >>> 0);
+    ofShard.set(at, { read, total });
+    this.#seen.set(words, ofShard);
+    return total;
   }
 
   #sum(of: (words: Int32Array) => number): number {

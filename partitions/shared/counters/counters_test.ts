@@ -123,6 +123,18 @@ Deno.test("ShardCounters.countRequestTime() counts in the histogram of its API a
   assert.equal(requestTimesAt(0, 0), COUNTER.requestTimes);
 });
 
+Deno.test("counts of CounterReader go on where the word of a shard wraps", () => {
+  const memory = { counters: [ShardCounters.allocate(), ShardCounters.allocate()], traffic: [] };
+  const reader = new CounterReader(memory);
+  const words = memory.counters.map((each) => new Int32Array(each));
+  words[0]![COUNTER.requests + 1] = -3;
+  words[1]![COUNTER.requests + 1] = 10;
+  assert.equal(reader.requests(1), TWO_POW_32 + 7);
+  const first = new ShardCounters(memory.counters[0]!);
+  for (let times = 0; times < 5; times++) first.countRequest(1);
+  assert.deepEqual([reader.requests(1), reader.requests(1)], [TWO_POW_32 + 12, TWO_POW_32 + 12]);
+});
+
 Deno.test("CounterReader sums over the shards: totals, requests, errors by code, connections by listener", () => {
   const { counters, reader } = twoShards();
   for (const [shard, each] of counters.entries()) {

@@ -43,10 +43,10 @@ export function countDuration(words: Int32Array, at: number, us: number): void {
   addOne(words, at + TOTAL_WORDS + bucketOf(counted));
 }
 
-/** Adds what a histogram has counted to numbers by bucket. @param at its first word @returns its sum in ms */
-export function readHistogram(words: Int32Array, at: number, counts: number[]): number {
+/** Adds what a histogram has counted to numbers by bucket. @param at its first word @param read reads a count @returns its sum in ms */
+export function readHistogram(words: Int32Array, at: number, counts: number[], read = readCount): number {
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    counts[bucket] = (counts[bucket] ?? 0) + readCount(words, at + TOTAL_WORDS + bucket);
+    counts[bucket] = (counts[bucket] ?? 0) + read(words, at + TOTAL_WORDS + bucket);
   }
   return readTotal(words, at) / 1000;
 }
