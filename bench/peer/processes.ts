@@ -157,6 +157,7 @@ export class RunningProcess implements AsyncDisposable {
   constructor(command: string, args: readonly string[], options: StartOptions) {
     const quoted = [command, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
     this.outputFile = options.outputFile;
+    Deno.writeTextFileSync(this.outputFile, "", { append: true }); // to be read before the process has written to it
     const { outputFile, standardOutputFile = outputFile } = options;
     // `exec` keeps the process id of the shell, so that signals and /proc refer to the program.
     this.#process = spawnChild("sh", {
