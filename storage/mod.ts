@@ -59,6 +59,7 @@ export type { FlushOutcome } from "./sys/flush_outcome.ts";
 export * from "./sys/page_cache.ts";
 export { lastErrorText } from "./sys/libc.ts";
 export { allocateNative, type NativeMemory, nativeMemory } from "./sys/memory.ts";
+export { monotonicMicroseconds } from "./sys/monotonic_clock.ts";
 export { askForShortSlices } from "./sys/scheduling.ts";
 export * from "./sys/sockets.ts";
 export { volumeSpace } from "./sys/volume.ts";
