@@ -22,6 +22,7 @@ export type { RetentionEvent } from "./retention/retention_events.ts";
 export { LogStore, type LogStoreDirectory } from "./owned/log_store.ts";
 export type { OpenedSoFar } from "./owned/opening_progress.ts";
 export { OFFLINE_DIRECTORY } from "./placement/directory_placement.ts";
+export { DelayedCall } from "./requests/delayed_call.ts";
 export { type DelayedOperation, type ProgressListener, Purgatory } from "./requests/purgatory.ts";
 export { Arena, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";
 export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";

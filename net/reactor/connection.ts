@@ -19,7 +19,6 @@ import type { RequestTimes, TimedRequest } from "../requests/times/request_times
 import { Pipeline } from "../requests/pipeline.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { MaybeIdle } from "./idle_connections.ts";
-import type { MuteEnd } from "./mute_end.ts";
 import type { RecordsPayload, Writer } from "../protocol/writer.ts";
 import { isPipelineFull } from "./pipeline_limits.ts";
 import type { DescriptorUser, Registration } from "./reactor.ts";
@@ -86,7 +85,7 @@ export class Connection implements PipelineOwner, FramingOwner, DescriptorUser, 
   /** Owned by the shard: the deadline of a connection whose client has disconnected. */
   closeDeadline: DelayedOperation | null = null;
   /** Owned by the shard: when it is no longer muted. */
-  muteEnd: MuteEnd | null = null;
+  muteEnd: DelayedOperation | null = null;
   /** Owned by the shard: index of the listener that accepted it. */
   listener = 0;
   /** Owned by the shard: number by which the main isolate counts it. */

@@ -7,6 +7,7 @@
  */
 import {
   type Arena,
+  DelayedCall,
   ISOLATE,
   type IsolateTable,
   message,
@@ -37,17 +38,20 @@ import {
 import type { LogLevel } from "../../partitions/config/log_lines.ts";
 import { Affinity } from "./affinity.ts";
 import { CLOSED_BY_CLIENT, Connection, type ConnectionShard, RESET_BY_CLIENT } from "./connection.ts";
-import { GonePeer } from "./gone_peer.ts";
 import { UNCOUNTED } from "../accept/connection_limits.ts";
 import { IDLE } from "./idle_connections.ts";
 import type { Quotas } from "../requests/quotas/quotas.ts";
-import { MuteEnd } from "./mute_end.ts";
 import type { Reactor } from "./reactor.ts";
 import { Reader } from "../protocol/reader.ts";
 import { Writer } from "../protocol/writer.ts";
 
 /** The ends that are not reported. */
 const ORDINARY_ENDS: readonly string[] = [CLOSED_BY_CLIENT, RESET_BY_CLIENT, IDLE];
+/**
+ * What a disconnected client had sent is handled for this long: its requests may wait for something, as a fetch waits for records, and
+ * nobody reads the answers.
+ */
+const GONE_MS_MAX = 5000;
 
 /** What the table uses of its shard. */
 export interface ShardConnectionsParts {
@@ -182,7 +186,7 @@ export class ShardConnections {
   setCloseDeadline(connection: Connection, reason: string): void {
     const { purgatory, clock } = this.#parts;
     if (connection.closeDeadline !== null) return;
-    connection.closeDeadline = new GonePeer(connection, reason, clock.monotonicMs());
+    connection.closeDeadline = new DelayedCall(clock.monotonicMs() + GONE_MS_MAX, () => connection.close(reason));
     purgatory.schedule(connection.closeDeadline);
   }
 
@@ -194,7 +198,7 @@ export class ShardConnections {
       if (connection.muteEnd.deadlineMs >= deadlineMs) return;
       purgatory.cancel(connection.muteEnd);
     }
-    connection.muteEnd = new MuteEnd(connection, deadlineMs);
+    connection.muteEnd = new DelayedCall(deadlineMs, () => connection.onMuteEnded());
     purgatory.schedule(connection.muteEnd);
   }
 

@@ -9,7 +9,7 @@ import {
   type LogLevels,
   type LogLine,
 } from "../../partitions/config/log_lines.ts";
-import { type DelayedOperation, LineLimiter, type Purgatory, shardLinesMax } from "../../partitions/mod.ts";
+import { DelayedCall, LineLimiter, type Purgatory, shardLinesMax } from "../../partitions/mod.ts";
 import type { Clock } from "../../storage/mod.ts";
 
 /** What the log is built from. */
@@ -33,7 +33,7 @@ export class ShardLog {
     this.#limiter = new LineLimiter({
       clock,
       send: (line) => post({ type: "line", line }),
-      after: (ms, callback) => purgatory.schedule(new Later(clock.monotonicMs() + ms, callback)),
+      after: (ms, callback) => purgatory.schedule(new DelayedCall(clock.monotonicMs() + ms, callback)),
       linesMax: shardLinesMax,
     });
   }
@@ -49,23 +49,5 @@ export class ShardLog {
   debugOf(category: LogCategory): ((text: string) => void) | null {
     if (!isShown(this.#levels[category], "debug")) return null;
     return (text) => this.#limiter.write({ category, level: "debug", text });
-  }
-}
-
-class Later implements DelayedOperation {
-  readonly deadlineMs: number;
-  heapIndex = -1;
-  isMarked = false;
-  readonly #callback: () => void;
-
-  constructor(deadlineMs: number, callback: () => void) {
-    this.deadlineMs = deadlineMs;
-    this.#callback = callback;
-  }
-
-  onProgress(): void {}
-
-  onExpired(): void {
-    this.#callback();
   }
 }
