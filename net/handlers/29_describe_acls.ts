@@ -6,7 +6,7 @@
  *
  * Not done: an authorizer.
  */
-import { errorCode, errorMessage } from "../protocol/error_codes.ts";
+import { errorCode } from "../protocol/error_codes.ts";
 import {
   type DescribeAclsRequest,
   describeAclsRequest,
@@ -14,7 +14,7 @@ import {
   describeAclsResponse,
 } from "../protocol/messages/29_describe_acls.ts";
 import { api } from "../requests/api.ts";
-import { CLUSTER } from "../requests/authorization.ts";
+import { CLUSTER, CLUSTER_REFUSAL } from "../requests/authorization.ts";
 import type { Exchange } from "../requests/handler.ts";
 
 /** The row of DescribeAcls. */
@@ -27,10 +27,7 @@ export const describeAclsApi = api({
   needs: {
     operation: "DESCRIBE",
     resourceOf: () => CLUSTER,
-    refuse: () => {
-      const code = errorCode.CLUSTER_AUTHORIZATION_FAILED;
-      return { errorCode: code, errorMessage: errorMessage(code), resources: [] };
-    },
+    refuse: () => ({ ...CLUSTER_REFUSAL, resources: [] }),
   },
   isReadOnly: true,
   handle: handleDescribeAcls,

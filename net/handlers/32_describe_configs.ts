@@ -16,9 +16,9 @@ import { describeTopicConfigs } from "../../partitions/config/topics/topic_confi
 import { refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { api } from "../requests/api.ts";
 import { refuseConfigAccess } from "../requests/config_access.ts";
+import { encodeInSlices } from "../requests/encoded_slices.ts";
 import type { ConnectionContext } from "../requests/connection_context.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
-import { EncodedList } from "../protocol/encoded_list.ts";
 import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {
   describeConfigsElement,
@@ -29,7 +29,6 @@ import {
   describeConfigsResponse,
   type DescribeConfigsResult,
 } from "../protocol/messages/32_describe_configs.ts";
-import type { SlicedWork } from "../requests/slices.ts";
 
 /** The row of DescribeConfigs. */
 export const describeConfigsApi = api({
@@ -50,6 +49,7 @@ type Described = { readonly entries: readonly ConfigEntry[] } | { readonly code:
  * clients ask once for each resource that they want.
  */
 const DESCRIBED_BYTES_MAX = 12 * 1024 * 1024;
+const FULL = `The answer has ${DESCRIBED_BYTES_MAX} bytes already: ask for fewer resources at a time.`;
 
 /** Handles DescribeConfigs. */
 export function handleDescribeConfigs(
@@ -57,66 +57,40 @@ export function handleDescribeConfigs(
   exchange: Exchange<DescribeConfigsResponse>,
   services: ShardServices,
 ): void {
-  const operation = new DescribeConfigsOperation(request, exchange, services);
-  if (request.resources.length === 0) operation.finish();
-  else services.slices.run(operation, exchange);
+  const { context } = exchange;
+  // Questions that were answered.
+  const seen = new Set<string>();
+  encodeInSlices<AskedResource, DescribeConfigsResult>(
+    {
+      items: request.resources,
+      element: describeConfigsElement,
+      describe: (resource, { bytes }) => {
+        const question = JSON.stringify([resource.resourceType, resource.resourceName, resource.configurationKeys]);
+        if (seen.has(question)) return null;
+        seen.add(question);
+        const isFull = bytes.length >= DESCRIBED_BYTES_MAX;
+        const described = isFull ? refuse("INVALID_REQUEST", FULL) : describe(resource, { context, services });
+        return resultOf(described, resource, request);
+      },
+    },
+    { slices: services.slices, exchange },
+    (results) => exchange.respond({ results }),
+  );
 }
 
-/** One answer that is made one resource at a time. */
-class DescribeConfigsOperation implements SlicedWork {
-  readonly #request: DescribeConfigsRequest;
-  readonly #exchange: Exchange<DescribeConfigsResponse>;
-  readonly #services: ShardServices;
-  readonly #results: EncodedList<DescribeConfigsResult>;
-  /** Questions that were answered. */
-  readonly #seen = new Set<string>();
-  #next = 0;
-
-  constructor(
-    request: DescribeConfigsRequest,
-    exchange: Exchange<DescribeConfigsResponse>,
-    services: ShardServices,
-  ) {
-    this.#request = request;
-    this.#exchange = exchange;
-    this.#services = services;
-    this.#results = new EncodedList(describeConfigsElement, exchange.apiVersion);
+function resultOf(
+  described: Described,
+  { resourceType, resourceName, configurationKeys }: AskedResource,
+  request: DescribeConfigsRequest,
+): DescribeConfigsResult {
+  if ("code" in described) {
+    return { errorCode: described.code, errorMessage: described.message, resourceType, resourceName, configs: [] };
   }
-
-  step(): boolean {
-    const { resources } = this.#request;
-    const resource = resources[this.#next++] as AskedResource;
-    const { resourceType, resourceName, configurationKeys } = resource;
-    const question = JSON.stringify([resourceType, resourceName, configurationKeys]);
-    if (!this.#seen.has(question)) {
-      this.#seen.add(question);
-      this.#results.add(this.#resultOf(resource));
-    }
-    return this.#next < resources.length;
-  }
-
-  finish(): void {
-    const results = this.#results.asArray;
-    this.#exchange.respond({ results });
-  }
-
-  #resultOf(resource: AskedResource): DescribeConfigsResult {
-    const { resourceType, resourceName, configurationKeys } = resource;
-    const described = this.#results.bytes.length < DESCRIBED_BYTES_MAX
-      ? describe(resource, { context: this.#exchange.context, services: this.#services })
-      : refuse(
-        "INVALID_REQUEST",
-        `The answer has ${DESCRIBED_BYTES_MAX} bytes already: ask for fewer resources at a time.`,
-      );
-    if ("code" in described) {
-      return { errorCode: described.code, errorMessage: described.message, resourceType, resourceName, configs: [] };
-    }
-    // No keys mean all, whether the list is null or empty (ConfigHelperUtils.toDescribeConfigsResult).
-    const keys = new Set(configurationKeys ?? []);
-    const shown = described.entries.filter(({ name }) => keys.size === 0 || keys.has(name));
-    const configs = shown.map((entry) => toResult(entry, this.#request));
-    return { errorCode: errorCode.NONE, errorMessage: null, resourceType, resourceName, configs };
-  }
+  // No keys mean all, whether the list is null or empty (ConfigHelperUtils.toDescribeConfigsResult).
+  const keys = new Set(configurationKeys ?? []);
+  const shown = described.entries.filter(({ name }) => keys.size === 0 || keys.has(name));
+  const configs = shown.map((entry) => toResult(entry, request));
+  return { errorCode: errorCode.NONE, errorMessage: null, resourceType, resourceName, configs };
 }
 
 function describe(

@@ -5,7 +5,6 @@
  * is not being reassigned, or does not exist, is left out.
  */
 import type { PartitionImage, TopicImage } from "../../partitions/mod.ts";
-import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import {
   type ListPartitionReassignmentsRequest,
   listPartitionReassignmentsRequest,
@@ -15,7 +14,7 @@ import {
   type OngoingTopicReassignment,
 } from "../protocol/messages/46_list_partition_reassignments.ts";
 import { api } from "../requests/api.ts";
-import { CLUSTER } from "../requests/authorization.ts";
+import { CLUSTER, CLUSTER_REFUSAL } from "../requests/authorization.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 
 /** The row of ListPartitionReassignments. */
@@ -28,10 +27,7 @@ export const listPartitionReassignmentsApi = api({
   needs: {
     operation: "DESCRIBE",
     resourceOf: () => CLUSTER,
-    refuse: () => {
-      const code = errorCode.CLUSTER_AUTHORIZATION_FAILED;
-      return { errorCode: code, errorMessage: errorMessage(code), topics: [] };
-    },
+    refuse: () => ({ ...CLUSTER_REFUSAL, topics: [] }),
   },
   elementsMax: 1 << 14, // topics, partitions
   isReadOnly: true,

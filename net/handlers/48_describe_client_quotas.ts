@@ -7,11 +7,10 @@
  */
 import { type ClientQuota, quotaEntityTypes } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
-import { CLUSTER } from "../requests/authorization.ts";
+import { CLUSTER, CLUSTER_REFUSAL } from "../requests/authorization.ts";
+import { encodeInSlices } from "../requests/encoded_slices.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
-import type { SlicedWork } from "../requests/slices.ts";
-import { EncodedList } from "../protocol/encoded_list.ts";
-import { errorCode, errorMessage } from "../protocol/error_codes.ts";
+import { errorCode } from "../protocol/error_codes.ts";
 import {
   type DescribeClientQuotasRequest,
   describeClientQuotasRequest,
@@ -33,7 +32,7 @@ export const describeClientQuotasApi = api({
   needs: {
     operation: "DESCRIBE_CONFIGS",
     resourceOf: () => CLUSTER,
-    refuse: () => refused("CLUSTER_AUTHORIZATION_FAILED", errorMessage(errorCode.CLUSTER_AUTHORIZATION_FAILED)),
+    refuse: () => ({ ...CLUSTER_REFUSAL, entries: null }),
   },
   elementsMax: 1 << 10, // conditions; a valid request has one for each type of entity
   isReadOnly: true,
@@ -51,40 +50,15 @@ export function handleDescribeClientQuotas(
 ): void {
   const refusal = refuse(request.components);
   if (refusal !== null) return exchange.respond(refusal);
-  const operation = new DescribeQuotasOperation(request, exchange, image.clientQuotas);
-  if (image.clientQuotas.length === 0) operation.finish();
-  else slices.run(operation, exchange);
-}
-
-/** One answer. */
-class DescribeQuotasOperation implements SlicedWork {
-  readonly #request: DescribeClientQuotasRequest;
-  readonly #exchange: Exchange<DescribeClientQuotasResponse>;
-  /** All quotas when the request came. */
-  readonly #quotas: readonly ClientQuota[];
-  readonly #entries: EncodedList<DescribedQuota>;
-  #next = 0;
-
-  constructor(
-    request: DescribeClientQuotasRequest,
-    exchange: Exchange<DescribeClientQuotasResponse>,
-    quotas: readonly ClientQuota[],
-  ) {
-    this.#request = request;
-    this.#exchange = exchange;
-    this.#quotas = quotas;
-    this.#entries = new EncodedList(describedQuotaElement, exchange.apiVersion);
-  }
-
-  step(): boolean {
-    const quota = this.#quotas[this.#next++] as ClientQuota;
-    if (matches(quota, this.#request)) this.#entries.add(described(quota));
-    return this.#next < this.#quotas.length;
-  }
-
-  finish(): void {
-    this.#exchange.respond({ errorCode: errorCode.NONE, errorMessage: "", entries: this.#entries.asArray });
-  }
+  encodeInSlices(
+    {
+      items: image.clientQuotas,
+      element: describedQuotaElement,
+      describe: (quota) => matches(quota, request) ? described(quota) : null,
+    },
+    { slices, exchange },
+    (entries) => exchange.respond({ errorCode: errorCode.NONE, errorMessage: "", entries }),
+  );
 }
 
 function refuse(components: readonly QuotaFilterComponent[]): DescribeClientQuotasResponse | null {

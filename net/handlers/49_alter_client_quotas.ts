@@ -34,8 +34,7 @@ export const alterClientQuotasApi = api({
   needs: {
     operation: "ALTER_CONFIGS",
     resourceOf: () => CLUSTER,
-    refuse: (request) =>
-      refuse(request, errorCode.CLUSTER_AUTHORIZATION_FAILED, errorMessage(errorCode.CLUSTER_AUTHORIZATION_FAILED)),
+    refuse: (request) => refuse(request, errorCode.CLUSTER_AUTHORIZATION_FAILED),
   },
   elementsMax: 1 << 13, // entities, their types, quotas
   handle: handleAlterClientQuotas,
@@ -60,6 +59,10 @@ export function handleAlterClientQuotas(
 }
 
 /** Refuses every entity of a request. */
-function refuse({ entries }: AlterClientQuotasRequest, code: number, message: string): AlterClientQuotasResponse {
+function refuse(
+  { entries }: AlterClientQuotasRequest,
+  code: number,
+  message = errorMessage(code),
+): AlterClientQuotasResponse {
   return { entries: MadeList.from(entries, ({ entity }) => new Refused(code, message, entity)).asArray };
 }

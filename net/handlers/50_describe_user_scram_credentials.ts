@@ -8,11 +8,10 @@
  */
 import { scramMechanisms, type ScramUser } from "../../partitions/mod.ts";
 import { api } from "../requests/api.ts";
-import { CLUSTER } from "../requests/authorization.ts";
+import { CLUSTER, CLUSTER_REFUSAL } from "../requests/authorization.ts";
+import { encodeInSlices } from "../requests/encoded_slices.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
-import type { SlicedWork } from "../requests/slices.ts";
-import { EncodedList } from "../protocol/encoded_list.ts";
-import { errorCode, errorMessage } from "../protocol/error_codes.ts";
+import { errorCode } from "../protocol/error_codes.ts";
 import {
   type DescribedUser,
   describedUserElement,
@@ -44,40 +43,15 @@ export function handleDescribeUserScramCredentials(
   const isAll = users === null || users.length === 0;
   const counts = new Map<string, number>(isAll ? Array.from(image.scramUsers.keys(), (name) => [name, 1]) : []);
   for (const { name } of users ?? []) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const operation = new DescribeUsersOperation([...counts], exchange, image.scramUsers);
-  if (counts.size === 0) operation.finish();
-  else slices.run(operation, exchange);
-}
-
-/** One answer. */
-class DescribeUsersOperation implements SlicedWork {
-  /** The users, and how often each is named. */
-  readonly #asked: readonly (readonly [name: string, count: number])[];
-  readonly #exchange: Exchange<DescribeUserScramCredentialsResponse>;
-  readonly #users: ReadonlyMap<string, ScramUser>;
-  readonly #results: EncodedList<DescribedUser>;
-  #next = 0;
-
-  constructor(
-    asked: readonly (readonly [name: string, count: number])[],
-    exchange: Exchange<DescribeUserScramCredentialsResponse>,
-    users: ReadonlyMap<string, ScramUser>,
-  ) {
-    this.#asked = asked;
-    this.#exchange = exchange;
-    this.#users = users;
-    this.#results = new EncodedList(describedUserElement, exchange.apiVersion);
-  }
-
-  step(): boolean {
-    const [name, count] = this.#asked[this.#next++] as readonly [string, number];
-    this.#results.add(describe(name, count > 1, this.#users.get(name)));
-    return this.#next < this.#asked.length;
-  }
-
-  finish(): void {
-    this.#exchange.respond({ errorCode: errorCode.NONE, errorMessage: "", results: this.#results.asArray });
-  }
+  encodeInSlices(
+    {
+      items: [...counts],
+      element: describedUserElement,
+      describe: ([name, count]) => describe(name, count > 1, image.scramUsers.get(name)),
+    },
+    { slices, exchange },
+    (results) => exchange.respond({ errorCode: errorCode.NONE, errorMessage: "", results }),
+  );
 }
 
 function describe(name: string, isRepeated: boolean, user: ScramUser | undefined): DescribedUser {
@@ -102,8 +76,6 @@ function refused(user: string, code: number, sentence: string): DescribedUser {
 
 /** Refuses a request as a whole; as in Kafka, each user gets the refusal, without a name. */
 function refuse({ users }: DescribeUserScramCredentialsRequest): DescribeUserScramCredentialsResponse {
-  const code = errorCode.CLUSTER_AUTHORIZATION_FAILED;
-  const refusal = { errorCode: code, errorMessage: errorMessage(code) };
-  const results = (users ?? []).map(() => ({ user: "", ...refusal, credentialInfos: [] }));
-  return { ...refusal, results };
+  const results = (users ?? []).map(() => ({ user: "", ...CLUSTER_REFUSAL, credentialInfos: [] }));
+  return { ...CLUSTER_REFUSAL, results };
 }

@@ -34,10 +34,7 @@ export const alterUserScramCredentialsApi = api({
   needs: {
     operation: "ALTER",
     resourceOf: () => CLUSTER,
-    refuse: (request) => {
-      const code = errorCode.CLUSTER_AUTHORIZATION_FAILED;
-      return refuse(namesOf(request), code, errorMessage(code));
-    },
+    refuse: (request) => refuse(namesOf(request), errorCode.CLUSTER_AUTHORIZATION_FAILED),
   },
   elementsMax: 1 << 10, // credentials: to make each takes about 0.1 ms
   handle: handleAlterUserScramCredentials,
@@ -68,6 +65,10 @@ function namesOf({ deletions, upsertions }: AlterUserScramCredentialsRequest): s
 }
 
 /** Refuses every user of a request, in Kafka's order. */
-function refuse(names: readonly string[], code: number, message: string): AlterUserScramCredentialsResponse {
+function refuse(
+  names: readonly string[],
+  code: number,
+  message = errorMessage(code),
+): AlterUserScramCredentialsResponse {
   return { results: MadeList.from(names.toSorted(), (name) => new Refused(name, code, message)).asArray };
 }

@@ -17,7 +17,7 @@ import {
 } from "../protocol/messages/55_describe_quorum.ts";
 import { ZERO_UUID } from "../../storage/base/uuid.ts";
 import { api } from "../requests/api.ts";
-import { CLUSTER } from "../requests/authorization.ts";
+import { CLUSTER, CLUSTER_REFUSAL } from "../requests/authorization.ts";
 import { NO_CONTROLLER } from "../requests/cluster_view.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 
@@ -31,10 +31,7 @@ export const describeQuorumApi = api({
   needs: {
     operation: "DESCRIBE",
     resourceOf: () => CLUSTER,
-    refuse: () => {
-      const code = errorCode.CLUSTER_AUTHORIZATION_FAILED;
-      return { errorCode: code, errorMessage: errorMessage(code), topics: [] };
-    },
+    refuse: () => ({ ...CLUSTER_REFUSAL, topics: [] }),
   },
   elementsMax: 1 << 13, // topics, partitions
   isReadOnly: true,

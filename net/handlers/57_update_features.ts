@@ -11,7 +11,7 @@
  *
  * Not done: lower levels, at which a cluster of Kafka works with older brokers.
  */
-import { errorCode, errorMessage } from "../protocol/error_codes.ts";
+import { errorCode } from "../protocol/error_codes.ts";
 import {
   type UpdateFeaturesRequest,
   updateFeaturesRequest,
@@ -19,7 +19,7 @@ import {
   updateFeaturesResponse,
 } from "../protocol/messages/57_update_features.ts";
 import { api } from "../requests/api.ts";
-import { CLUSTER } from "../requests/authorization.ts";
+import { CLUSTER, CLUSTER_REFUSAL } from "../requests/authorization.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { features } from "./18_api_versions.ts";
 
@@ -33,10 +33,7 @@ export const updateFeaturesApi = api({
   needs: {
     operation: "ALTER",
     resourceOf: () => CLUSTER,
-    refuse: () => {
-      const code = errorCode.CLUSTER_AUTHORIZATION_FAILED;
-      return { errorCode: code, errorMessage: errorMessage(code) };
-    },
+    refuse: () => CLUSTER_REFUSAL,
   },
   elementsMax: 1 << 10, // features
   handle: handleUpdateFeatures,

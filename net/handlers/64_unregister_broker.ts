@@ -5,7 +5,7 @@
  * v0 flexible. A broker that is not fenced is refused with INVALID_REQUEST (partitions/metadata/changes/unregistration.ts), so one that is
  * alone forgets nobody. Partitions keep replicas on a broker that is forgotten, as in Kafka: kafka-reassign-partitions moves them.
  */
-import { errorCode, errorMessage } from "../protocol/error_codes.ts";
+import { errorCode } from "../protocol/error_codes.ts";
 import {
   type UnregisterBrokerRequest,
   unregisterBrokerRequest,
@@ -13,7 +13,7 @@ import {
   unregisterBrokerResponse,
 } from "../protocol/messages/64_unregister_broker.ts";
 import { api } from "../requests/api.ts";
-import { CLUSTER } from "../requests/authorization.ts";
+import { CLUSTER, CLUSTER_REFUSAL } from "../requests/authorization.ts";
 import { askControl } from "../requests/control/control_question.ts";
 import type { Exchange, ShardServices } from "../requests/handler.ts";
 import { isFailure } from "../shards/shard_messages.ts";
@@ -28,7 +28,7 @@ export const unregisterBrokerApi = api({
   needs: {
     operation: "ALTER",
     resourceOf: () => CLUSTER,
-    refuse: () => refuse(errorCode.CLUSTER_AUTHORIZATION_FAILED),
+    refuse: () => CLUSTER_REFUSAL,
   },
   handle: handleUnregisterBroker,
 });
@@ -40,10 +40,8 @@ export function handleUnregisterBroker(
   { control }: ShardServices,
 ): void {
   askControl({ name: "unregisterBroker", args: { broker: brokerId } }, { control, exchange }, (result) => {
-    exchange.respond(isFailure(result) ? refuse(errorCode.UNKNOWN_SERVER_ERROR, result.failure) : result);
+    exchange.respond(
+      isFailure(result) ? { errorCode: errorCode.UNKNOWN_SERVER_ERROR, errorMessage: result.failure } : result,
+    );
   });
-}
-
-function refuse(code: number, message = errorMessage(code)): UnregisterBrokerResponse {
-  return { errorCode: code, errorMessage: message };
 }

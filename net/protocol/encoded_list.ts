@@ -6,7 +6,7 @@ import type { ErrorCounts } from "./error_counts.ts";
 import { Writer } from "./writer.ts";
 
 /** Encodes an element as a message of its own. */
-interface ElementEncoder<E> {
+export interface ElementEncoder<E> {
   encode(writer: Writer, version: number, value: E): void;
 }
 

@@ -4,6 +4,7 @@
  *
  * Which operations a kind of resource knows is from Kafka's AclEntry.supportedOperations (4.3).
  */
+import { errorCode, errorMessage } from "../protocol/error_codes.ts";
 import { type Operation, operations, type Resource, type ResourceType } from "./authorizer.ts";
 import type { ConnectionContext } from "./connection_context.ts";
 
@@ -21,6 +22,11 @@ export interface Permission<Request, Response> {
 
 /** The cluster as a resource. */
 export const CLUSTER: Resource = { type: "CLUSTER", name: "kafka-cluster" };
+/** What an answer with a message says to a client that lacks a permission on it. */
+export const CLUSTER_REFUSAL = {
+  errorCode: errorCode.CLUSTER_AUTHORIZATION_FAILED,
+  errorMessage: errorMessage(errorCode.CLUSTER_AUTHORIZATION_FAILED),
+} as const;
 
 const operationsOf: { readonly [T in ResourceType]: readonly Operation[] } = {
   TOPIC: ["READ", "WRITE", "CREATE", "DESCRIBE", "DELETE", "ALTER", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"],
