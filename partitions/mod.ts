@@ -44,7 +44,7 @@ export {
 export { ISOLATE } from "./shared/words.ts";
 export { type RateMemory, RateTable, type Sharers } from "./shared/rate_table.ts";
 export { quotaName } from "./quotas/quota_name.ts";
-export { QuotaLookup } from "./quotas/quota_lookup.ts";
+export { QuotaLookup, userOf } from "./quotas/quota_lookup.ts";
 export * as rates from "./quotas/rates.ts";
 export type { Rate } from "./quotas/rates.ts";
 export {

@@ -8,23 +8,26 @@
  * connection was closed can report that. A listener that only other brokers use (`inter.broker.listener.name`) does not wait for
  * `max.connections`; its connections count. Not done: Kafka then closes the connection of a client that was idle for longest.
  *
- * Connections are counted by address, whether a limit needs it or not: limits change while the broker runs. The shard that closes a connection reports the number
- * that the connection got here, because by then the socket may no longer know its peer.
+ * Connections are counted by address, whether a limit needs it or not: limits change while the broker runs. The shard that closes a
+ * connection reports the number that the connection got here, because by then the socket may no longer know its peer.
  */
 import { assert } from "../../storage/base/assert.ts";
 import type { DescriptorBudget } from "./descriptor_budget.ts";
 
+/** The listeners, and the name of that for other brokers. */
+export interface ListenerNames {
+  readonly listeners: readonly { readonly name: string }[];
+  readonly interBrokerListenerName: string;
+}
+
 /** The settings, which may change at any time. */
-export interface ConnectionSettings {
+export interface ConnectionSettings extends ListenerNames {
   /** `max.connections` */
   readonly maxConnections: number;
   /** `max.connections.per.ip` */
   readonly maxConnectionsPerIp: number;
   /** `max.connections.per.ip.overrides` */
   readonly maxConnectionsPerIpOverrides: Readonly<Record<string, number>>;
-  /** The listeners, and the name of that for other brokers. */
-  readonly listeners: readonly { readonly name: string }[];
-  readonly interBrokerListenerName: string;
 }
 
 /** Limits, and the counts that they are compared with. */
@@ -72,11 +75,10 @@ export class ConnectionLimits {
    * @returns null when one may be
    */
   obstacle(nextDescriptor: number, listener = 0): Obstacle | null {
-    const { config: { maxConnections, listeners, interBrokerListenerName } } = this.#options;
-    const { descriptors, openCount, partitionsCount } = this.#options;
+    const { config, descriptors, openCount, partitionsCount } = this.#options;
+    const { maxConnections } = config;
     const connections = openCount();
-    const isProtected = listeners.length > 1 && listeners[listener]?.name === interBrokerListenerName;
-    if (connections >= maxConnections && !isProtected) {
+    if (connections >= maxConnections && !isForBrokers(config, listener)) {
       return { text: `there are ${maxConnections} connections (max.connections)`, closes: false };
     }
     const refusal = descriptors.refuseConnection({ logs: partitionsCount(), connections }, nextDescriptor);
@@ -120,6 +122,11 @@ export class ConnectionLimits {
     do this.#lastPeer = this.#lastPeer === PEER_MAX ? 1 : this.#lastPeer + 1; while (this.#hosts.has(this.#lastPeer));
     return this.#lastPeer;
   }
+}
+
+/** Whether only other brokers use a listener. @param listener its index */
+export function isForBrokers({ listeners, interBrokerListenerName }: ListenerNames, listener: number): boolean {
+  return listeners.length > 1 && listeners[listener]?.name === interBrokerListenerName;
 }
 
 /** An address as text; an IPv4 address that arrived on an IPv6 socket becomes plain IPv4. */

@@ -9,11 +9,11 @@
  */
 import type { ClientQuota, Rate } from "../../partitions/control.ts";
 import { quotaName, rates } from "../../partitions/control.ts";
-import { plainAddress } from "./connection_limits.ts";
+import { isForBrokers, type ListenerNames, plainAddress } from "./connection_limits.ts";
 
 /** What the rates need. Both change while the broker runs. */
 export interface ConnectionRatesParts {
-  readonly config: {
+  readonly config: ListenerNames & {
     /** `max.connection.creation.rate` */
     readonly maxConnectionCreationRate: number;
     /** The same of a listener, by name in lower case. */
@@ -22,9 +22,6 @@ export interface ConnectionRatesParts {
     readonly quotaWindowNum: number;
     /** `quota.window.size.seconds` in ms */
     readonly quotaWindowMs: number;
-    /** The listeners, and the name of that for other brokers. */
-    readonly listeners: readonly { readonly name: string }[];
-    readonly interBrokerListenerName: string;
   };
   /** Quotas of the image: the same list until one changes. */
   readonly clientQuotas: () => readonly ClientQuota[];
@@ -82,11 +79,10 @@ export class ConnectionRates {
   }
 
   #limitsOf(listener: number): [name: string, perSecond: number][] {
-    const { maxConnectionCreationRate, listenerConnectionCreationRates, listeners, interBrokerListenerName } =
-      this.#parts.config;
-    const name = listeners[listener]?.name ?? "";
-    const isForBrokers = listeners.length > 1 && name === interBrokerListenerName;
-    const ofBroker: [string, number][] = isForBrokers ? [] : [["", maxConnectionCreationRate]];
+    const { config } = this.#parts;
+    const { maxConnectionCreationRate, listenerConnectionCreationRates } = config;
+    const name = config.listeners[listener]?.name ?? "";
+    const ofBroker: [string, number][] = isForBrokers(config, listener) ? [] : [["", maxConnectionCreationRate]];
     const ofListener = listenerConnectionCreationRates.get(name.toLowerCase()) ?? NO_LIMIT;
     return [...ofBroker, [name, ofListener] as [string, number]].filter(([, perSecond]) => perSecond < NO_LIMIT);
   }

@@ -2,8 +2,8 @@
  * CreateTopics, API key 19: checks who may create; the control plane creates.
  *
  * v2 · v4 -1 means the broker's default (KIP-464; accepted in all versions, as in Kafka) · v5 flexible, partitions,
- * replication factor and configs in the answer (KIP-525) · v6 THROTTLING_QUOTA_EXCEEDED (KIP-599) · v7 topic ids. The answer is sent when every shard knows the
- * topics, so that a produce right after it succeeds.
+ * replication factor and configs in the answer (KIP-525) · v6 THROTTLING_QUOTA_EXCEEDED (KIP-599) · v7 topic ids. The answer is
+ * sent when every shard knows the topics, so that a produce right after it succeeds.
  *
  * Not done: policies (`create.topic.policy.class.name`).
  */

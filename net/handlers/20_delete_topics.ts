@@ -1,8 +1,8 @@
 /**
  * DeleteTopics, API key 20: checks who may delete; the control plane deletes.
  *
- * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages, THROTTLING_QUOTA_EXCEEDED (KIP-599) · v6 by name or by topic
- * id (KIP-516).
+ * v1 · v3 TOPIC_DELETION_DISABLED (KIP-322; INVALID_REQUEST before) · v4 flexible · v5 messages, THROTTLING_QUOTA_EXCEEDED
+ * (KIP-599) · v6 by name or by topic id (KIP-516).
  */
 import { api } from "../requests/api.ts";
 import { authorize, CLUSTER, splitAllowed } from "../requests/authorization.ts";

@@ -309,7 +309,7 @@ export class Shard implements ConnectionShard {
     counters.add("waitedUs", waitedUs - this.#waitedUs);
     this.#waitedUs = waitedUs;
     if (outboxes.length === 1) return;
-    isolates.set(shard, ISOLATE.waited, (this.#waitedMs * 1000) | 0);
+    isolates.set(shard, ISOLATE.waited, waitedUs | 0);
   }
 
   /**

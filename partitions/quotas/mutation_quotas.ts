@@ -12,7 +12,7 @@
 import { errorCode, errorMessage } from "../../net/protocol/error_codes.ts";
 import type { ClientQuota } from "../metadata/settings/quota_rows.ts";
 import { quotaName } from "./quota_name.ts";
-import { QuotaLookup } from "./quota_lookup.ts";
+import { QuotaLookup, userOf } from "./quota_lookup.ts";
 import { afterUse, atOtherRate, pauseMs, type Rate, unused } from "./rates.ts";
 
 /** Who asks for a change. */
@@ -70,7 +70,7 @@ export class MutationQuotas {
     }
     if (client === undefined) return new MutationQuota(() => null);
     const { principal, clientId, isStrict } = client;
-    const found = this.#lookup.find(principal.slice(principal.indexOf(":") + 1), clientId);
+    const found = this.#lookup.find(userOf(principal), clientId);
     if (found === null) return new MutationQuota(() => null);
     return new MutationQuota((partitions) => this.#charge(found, partitions, isStrict));
   }

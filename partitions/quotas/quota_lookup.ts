@@ -20,6 +20,11 @@ export interface FoundQuota {
   readonly perSecond: number;
 }
 
+/** The user that a principal names, as `User:alice`. */
+export function userOf(principal: string): string {
+  return principal.slice(principal.indexOf(":") + 1);
+}
+
 interface UserQuotas {
   all: number | undefined;
   /** By client id; null: any other. */

@@ -8,7 +8,15 @@
  * Unlike Kafka, a fetch that alone exceeds what can be saved up is answered once all is saved up, and the client pauses after it. From
  * Kafka it gets nothing, ever.
  */
-import { type ClientQuota, QuotaLookup, quotaName, type Rate, rates, type RateTable } from "../../../partitions/mod.ts";
+import {
+  type ClientQuota,
+  QuotaLookup,
+  quotaName,
+  type Rate,
+  rates,
+  type RateTable,
+  userOf,
+} from "../../../partitions/mod.ts";
 import type { ChargedClient, ClientRates, QuotaKind, Quotas, SharedRate } from "./quotas.ts";
 
 /** What the quotas need. */
@@ -110,7 +118,7 @@ export class ShardQuotas implements Quotas {
   }
 
   #ratesOf(principal: string, clientId: string): ClientRates {
-    const user = principal.slice(principal.indexOf(":") + 1);
+    const user = userOf(principal);
     const rateOf = (kind: QuotaKind): SharedRate | null => {
       const found = this.#lookups[kind].find(user, clientId);
       if (found === null) return null;
