@@ -1,4 +1,6 @@
 /** Requests that change and describe client quotas and SCRAM credentials, short to write. Test code. */
+import { strict as assert } from "node:assert";
+import { errorCode } from "../net/protocol/error_codes.ts";
 import {
   describeClientQuotasRequest,
   describeClientQuotasResponse,
@@ -15,14 +17,23 @@ import {
   alterUserScramCredentialsRequest,
   alterUserScramCredentialsResponse,
 } from "../net/protocol/messages/51_alter_user_scram_credentials.ts";
-import type { quotaEntry, upsertion } from "../partitions/metadata/settings/settings_testing.ts";
+import { quotaEntry, type upsertion } from "../partitions/metadata/settings/settings_testing.ts";
 import type { KafkaClient } from "./kafka_client.ts";
 
 /** Changes quotas. @returns error codes */
 export async function alterQuotas(client: KafkaClient, ...entries: ReturnType<typeof quotaEntry>[]): Promise<number[]> {
+  return (await alter(client, entries)).map(({ errorCode }) => errorCode);
+}
+
+/** Changes quotas of one entity, as for `quotaEntry()`. @throws AssertionError when it was refused */
+export async function setQuotas(client: KafkaClient, ...entry: Parameters<typeof quotaEntry>): Promise<void> {
+  const [result] = await alter(client, [quotaEntry(...entry)]);
+  assert.equal(result?.errorCode, errorCode.NONE, result?.errorMessage ?? "");
+}
+
+async function alter(client: KafkaClient, entries: ReturnType<typeof quotaEntry>[]) {
   const of = { apiVersion: 1, value: { entries, validateOnly: false } };
-  const answer = await client.call(alterClientQuotasRequest, alterClientQuotasResponse, of);
-  return answer.entries.map(({ errorCode }) => errorCode);
+  return (await client.call(alterClientQuotasRequest, alterClientQuotasResponse, of)).entries;
 }
 
 /** Sets credentials, and deletes those of SCRAM-SHA-256. @returns error codes */

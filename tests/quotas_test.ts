@@ -10,10 +10,7 @@ import { fetchRequest, fetchResponse } from "../net/protocol/messages/01_fetch.t
 import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
 import { apiVersionsRequest, apiVersionsResponse } from "../net/protocol/messages/18_api_versions.ts";
 import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messages/19_create_topics.ts";
-import {
-  alterClientQuotasRequest,
-  alterClientQuotasResponse,
-} from "../net/protocol/messages/49_alter_client_quotas.ts";
+import { setQuotas } from "./client_settings.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
 import { create, fetchOf, produceTo } from "./topic_requests.ts";
@@ -31,19 +28,6 @@ function start(): Promise<Broker> {
     shards: SHARDS,
     overrides: { "quota.window.num": "2", "controller.quota.window.num": "1" },
   });
-}
-
-/** Sets quotas of an entity. */
-async function setQuotas(client: KafkaClient, entity: Record<string, string | null>, values: Record<string, number>) {
-  const value = {
-    entries: [{
-      entity: Object.entries(entity).map(([entityType, entityName]) => ({ entityType, entityName })),
-      ops: Object.entries(values).map(([key, value]) => ({ key, value, remove: false })),
-    }],
-    validateOnly: false,
-  };
-  const answer = await client.call(alterClientQuotasRequest, alterClientQuotasResponse, { apiVersion: 1, value });
-  assert.equal(answer.entries[0]?.errorCode, errorCode.NONE, answer.entries[0]?.errorMessage ?? "");
 }
 
 /** What one request of a client moved, and how long it has to pause. */

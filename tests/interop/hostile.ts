@@ -64,7 +64,7 @@ export interface RequestTemplate {
 
 /** A valid request of each API. They change nothing but the honest topic's end and the state of a group. */
 export function requestTemplates(): RequestTemplate[] {
-  return [
+  const templates = [
     ...dataTemplates(),
     ...groupTemplates(),
     ...adminTemplates(),
@@ -72,13 +72,21 @@ export function requestTemplates(): RequestTemplate[] {
     ...clusterTemplates(),
     ...brokerTemplates(),
   ];
+  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }
 
-function dataTemplates(): RequestTemplate[] {
+type Template = [name: string, api: RequestTemplate["api"], body: ByteWriter];
+
+const body = () => new ByteWriter();
+/** The body of a flexible version, behind the tagged fields of its header. */
+const flexible = () => body().int8(0);
+/** A compact string of few bytes. */
+const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
+
+function dataTemplates(): Template[] {
   const batch = wireBatch([{ key: new Uint8Array(3), value: new Uint8Array(40) }, { value: null }]);
   const { topic, partition } = HONEST;
-  const body = () => new ByteWriter();
-  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+  return [
     [
       "Produce",
       [0, 3],
@@ -103,17 +111,13 @@ function dataTemplates(): RequestTemplate[] {
     ["DescribeConfigs", [32, 1], body().int32(1).int8(2).string(topic).int32(-1).int8(0)],
     ["DescribeCluster", [60, 0], body().int8(0).int8(0).int8(0)],
   ];
-  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }
 
 /** Change nothing, even if a flipped bit makes a dry run a real one: the topic is absent, and the log start is 0 already. */
-function adminTemplates(): RequestTemplate[] {
+function adminTemplates(): Template[] {
   const { topic, partition } = HONEST;
-  const body = () => new ByteWriter();
-  const flexible = () => body().int8(0);
-  const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
   const [ofTopic, ofGroup] = [2, 32];
-  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+  return [
     ["DeleteRecords", [21, 0], body().int32(1).string(topic).int32(1).int32(partition).int64(0).int32(1000)],
     [
       "AlterConfigs",
@@ -166,15 +170,11 @@ function adminTemplates(): RequestTemplate[] {
         .int8(1).raw(short(topic)).int32(0).int8(0).int8(0),
     ],
   ];
-  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }
 
 /** Quotas and credentials of nobody. */
-function clientTemplates(): RequestTemplate[] {
-  const body = () => new ByteWriter();
-  const flexible = () => body().int8(0);
-  const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
-  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+function clientTemplates(): Template[] {
+  return [
     ["DescribeClientQuotas", [48, 0], body().int32(1).string("user").int8(0).string("absent").int8(0)],
     // A removal, and the last byte makes it a dry run.
     [
@@ -192,16 +192,12 @@ function clientTemplates(): RequestTemplate[] {
         .int8(2).raw(short("user")).int8(1).int32(4096).int8(3).raw(ascii("si")).int8(1).int8(0).int8(0),
     ],
   ];
-  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }
 
 /** What asks about the cluster as a whole. They change nothing, because there are no ACLs, one level of each feature and one broker. */
-function clusterTemplates(): RequestTemplate[] {
-  const body = () => new ByteWriter();
-  const flexible = () => body().int8(0);
-  const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
+function clusterTemplates(): Template[] {
   const [ofTopic, topic] = [2, HONEST.topic];
-  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+  return [
     [
       "DescribeAcls",
       [29, 1],
@@ -235,15 +231,11 @@ function clusterTemplates(): RequestTemplate[] {
       flexible().int8(2).raw(short("Ongoing")).int8(2).int64(7).int64(-1).raw(short("order.*")).int8(0),
     ],
   ];
-  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }
 
 /** What brokers send to each other; a client proves nothing by them. */
-function brokerTemplates(): RequestTemplate[] {
-  const body = () => new ByteWriter();
-  const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
-  const flexible = () => body().int8(0);
-  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+function brokerTemplates(): Template[] {
+  return [
     ["SaslHandshake", [17, 1], body().string("SCRAM-SHA-256")],
     ["SaslAuthenticate", [36, 0], body().blob(ascii("n,,n=broker-1,r=0123456789"))],
     [
@@ -255,17 +247,13 @@ function brokerTemplates(): RequestTemplate[] {
     ],
     ["BrokerHeartbeat", [63, 0], flexible().int32(1).int64(1).int64(1).int8(0).int8(0).int8(0)],
   ];
-  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }
 
 /** Requests to one group, which members try to join and never do. */
-function groupTemplates(): RequestTemplate[] {
+function groupTemplates(): Template[] {
   const { topic, partition } = HONEST;
-  const body = () => new ByteWriter();
   const ofGroup = () => body().string("group");
-  const flexible = () => body().int8(0);
-  const short = (text: string) => new Uint8Array([text.length + 1, ...ascii(text)]);
-  const templates: [string, RequestTemplate["api"], ByteWriter][] = [
+  return [
     [
       "OffsetCommit",
       [8, 2],
@@ -294,7 +282,6 @@ function groupTemplates(): RequestTemplate[] {
     ],
     ["ConsumerGroupDescribe", [69, 0], flexible().int8(2).raw(short("consumers")).int8(0).int8(0)],
   ];
-  return templates.map(([name, api, { bytes }]) => ({ name, api, body: bytes.slice() }));
 }
 
 function ascii(text: string): Uint8Array {

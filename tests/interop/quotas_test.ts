@@ -5,10 +5,7 @@
 import assert from "node:assert/strict";
 import { kafkaToolArguments } from "../../bench/peer/apache_kafka.ts";
 import { produceRequest, produceResponse } from "../../net/protocol/messages/00_produce.ts";
-import {
-  alterClientQuotasRequest,
-  alterClientQuotasResponse,
-} from "../../net/protocol/messages/49_alter_client_quotas.ts";
+import { setQuotas } from "../client_settings.ts";
 import { KafkaClient } from "../kafka_client.ts";
 import { buildBatch } from "../record_batch_builder.ts";
 import { appendBatch, create, LATEST, listOffset, produceTo } from "../topic_requests.ts";
@@ -74,8 +71,8 @@ interopTest({
     const values = Array.from({ length: 100 }, () => ({ value: LINE.trimEnd() }));
     const batch = buildBatch(values, { baseTimestamp: Date.now() }); // older ones would be removed
     for (let bytes = 0; bytes < STORED_BYTES; bytes += batch.length) await appendBatch(client, ["read", 0], batch);
-    await setQuotas(client, { user: null }, RATE);
-    await setQuotas(client, { user: null, "client-id": "test" }, 1e12);
+    await setQuotas(client, { user: null }, bothRates(RATE));
+    await setQuotas(client, { user: null, "client-id": "test" }, bothRates(1e12));
     const alone = await p99Ms(broker, AbortSignal.timeout(ALONE_MS));
     say(`another client alone: p99 ${alone.toFixed(1)} ms`);
     for (const [index, library] of libraries.entries()) {
@@ -123,12 +120,8 @@ function passed(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-async function setQuotas(client: KafkaClient, entity: Record<string, string | null>, rate: number): Promise<void> {
-  const named = Object.entries(entity).map(([entityType, entityName]) => ({ entityType, entityName }));
-  const ops = ["producer_byte_rate", "consumer_byte_rate"].map((key) => ({ key, value: rate, remove: false }));
-  const value = { entries: [{ entity: named, ops }], validateOnly: false };
-  const answer = await client.call(alterClientQuotasRequest, alterClientQuotasResponse, { apiVersion: 1, value });
-  assert.equal(answer.entries[0]?.errorCode, 0, answer.entries[0]?.errorMessage ?? "");
+function bothRates(rate: number): Record<string, number> {
+  return { producer_byte_rate: rate, consumer_byte_rate: rate };
 }
 
 /** Writes a small record every 10 ms. @returns how long 99 of 100 take at most */
