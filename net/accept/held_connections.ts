@@ -10,11 +10,6 @@ export const HELD_MAX = 256;
 export class HeldConnections implements Disposable {
   readonly #timers = new Map<Disposable, ReturnType<typeof setTimeout>>();
 
-  /** How many are held. */
-  get count(): number {
-    return this.#timers.size;
-  }
-
   /** Closes a connection after a delay. @param delayMs before that */
   closeLater(connection: Disposable, delayMs: number): void {
     if (this.#timers.size >= HELD_MAX) return connection[Symbol.dispose]();

@@ -68,6 +68,8 @@ Deno.test("handleDescribeClientQuotas() refuses conditions that contradict each 
     assert.deepEqual([errorName(code), entries], ["INVALID_REQUEST", null]);
   }
   assert.equal(describe([["group", ANY]]).errorCode, errorCode.UNSUPPORTED_VERSION);
+  const { errorMessage } = describe([["g".repeat(10_000), ANY]]);
+  assert.equal(errorMessage, `Unsupported entity type ${"g".repeat(200)}`, "a sentence stays short");
 });
 
 Deno.test("DescribeClientQuotas needs the right to read the cluster's configs", () => {

@@ -62,3 +62,12 @@ Deno.test("handleUpdateFeatures() takes the last level of a feature that is name
   assert.equal(update([["group.version", 9], ["group.version", 1]]).errorCode, errorCode.NONE);
   assert.equal(update([["group.version", 1], ["group.version", 9]]).errorCode, errorCode.INVALID_UPDATE_VERSION);
 });
+
+Deno.test("handleUpdateFeatures() shows the beginning of a long name", () => {
+  const { errorMessage } = update([["n".repeat(10_000), 0, SAFE]]);
+  const shown = "n".repeat(200);
+  assert.equal(
+    errorMessage,
+    `${ALL_FAILED}Invalid update version 0 for feature ${shown}. Feature ${shown} not found.`,
+  );
+});

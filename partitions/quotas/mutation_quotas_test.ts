@@ -64,3 +64,12 @@ Deno.test("MutationQuotas names Kafka's code, and remembers a limited number of 
   const quota = fixture.quotas.of({ principal: "User:u", clientId: "9", isStrict: true });
   assert.equal(quota.refuse("t", 1)?.errorCode, THROTTLING_QUOTA_EXCEEDED);
 });
+
+Deno.test("MutationQuotas remembers clients with long ids only as far as their names take little memory", () => {
+  const fixture = new Fixture(1, { user: null, "client-id": null });
+  const idOf = (index: number) => `${index}`.padStart(32_767, "x");
+  const clients = Math.ceil(4 * 1024 * 1024 / 32_767);
+  for (let index = 0; index < clients; index++) fixture.request([100], { clientId: idOf(index) });
+  assert.deepEqual(fixture.request([1], { clientId: idOf(clients - 1) }), [[true], 89_000]);
+  assert.deepEqual(fixture.request([1], { clientId: idOf(0) }), [[false], 0], "the first one was forgotten");
+});
