@@ -137,9 +137,10 @@ export class SharedChanges implements Changes, Disposable {
     const compared = await compareDirectories(directories, { ...this.#parts, commits: this.#commits, limits });
     for (const { topicId, partition } of compared.missing) table.keepOffline(topicId, partition);
     this.#removedAtStart = compared.removedIds;
-    const delta = { ...this.#topics.load().delta, offlineDirectories: table.directories.offline };
-    table.image.apply(delta);
-    return { delta, adopted: [], warnings: compared.warnings };
+    const { delta } = this.#topics.load();
+    const offlineDirectories = table.directories.offline;
+    table.image.apply({ changed: [], deletedIds: [], offlineDirectories });
+    return { delta: { ...delta, offlineDirectories }, adopted: [], warnings: compared.warnings };
   }
 
   /** The shards have started: from now on they are told what changes. */

@@ -184,7 +184,7 @@ export class SharedImage {
     }
   }
 
-  /** Takes what was applied since the last call. @param version of the last transaction */
+  /** Takes what was applied since the last call; the table's image has all of it from then on. @param version of the last transaction */
   take(version: number): TakenChanges {
     const groups = [...this.#groups].map(([groupId, configs]) => ({ groupId, configs }));
     const delta: ImageDelta = {
@@ -196,6 +196,8 @@ export class SharedImage {
       ...(this.#areBrokersChanged ? this.#brokersChange() : {}),
       ...(this.#areSettingsChanged ? { brokerSettings: this.#parts.brokerSettings.dynamic } : {}),
     };
+    // Topics were applied as they came. A change is planned from the table's image, and compares the versions that this has from here on.
+    this.#table.image.apply({ ...delta, changed: [], deletedIds: [] });
     const taken = { delta, removed: this.#removed, lost: this.#lost, left: this.#left, homeless: this.#homeless };
     this.#isLoaded = true;
     this.#changed.clear();

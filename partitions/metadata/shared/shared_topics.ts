@@ -109,7 +109,7 @@ export class SharedTopics implements Disposable {
   /** Tells the shards which settings are in force, after another reason than a change of the store. @param inForce reads them */
   publishSettings(inForce: () => DynamicSettings): Promise<void> {
     return this.exclusively(async () => {
-      await this.#publishChange({ changed: [], deletedIds: [], brokerSettings: inForce() });
+      await this.#parts.publish({ changed: [], deletedIds: [], brokerSettings: inForce() });
       await this.#publishInherited();
     });
   }
@@ -155,9 +155,6 @@ export class SharedTopics implements Disposable {
     const version = this.#applyNext();
     if (version === null) return;
     const { delta, removed, lost, left, homeless } = image.take(version);
-    // What a change of them is planned by, together with the versions that the image of the store has from here on.
-    const { groups, clientQuotas, scramUsers } = delta;
-    table.image.apply({ changed: [], deletedIds: [], groups, clientQuotas, scramUsers });
     // A reset of the watch may delete a topic and create another one of its name in one change.
     const isMixed = removed.length > 0 && delta.changed.length > 0;
     if (isMixed) await this.#parts.publish({ changed: [], deletedIds: delta.deletedIds });
@@ -188,7 +185,6 @@ export class SharedTopics implements Disposable {
 
   async #publishChange(delta: ImageDelta): Promise<void> {
     if (delta.changed.length > 0) await this.#parts.beforeCreation();
-    this.#parts.table.image.apply(delta);
     if (isVisible(delta)) await this.#parts.publish(delta);
   }
 
