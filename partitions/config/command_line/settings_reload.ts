@@ -2,13 +2,12 @@
  * Reads the command line and its server.properties again, for a broker that runs (SIGHUP), and says what came of it. Pure, except for the
  * file reader that it is given; the main isolate runs it.
  */
+import type { ReloadedSettings } from "../../metadata/configs/broker_settings.ts";
 import type { BrokerConfig } from "../broker/broker_config.ts";
 import { parseCommandLine } from "./command_line.ts";
 
 /** What a broker did with other settings. */
-export type ReloadOutcome =
-  | { readonly changed: readonly string[]; readonly needRestart: readonly string[] }
-  | { readonly refused: string };
+export type ReloadOutcome = ReloadedSettings | { readonly refused: string };
 
 /** The settings of a broker that would be started now, or why it would not start. @param args of the running one */
 export function settingsNow(

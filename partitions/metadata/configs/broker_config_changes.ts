@@ -62,7 +62,7 @@ export function planBroker(resource: ConfigAlteration, rules: BrokerConfigRules)
   if (owner !== "default" && resource.operations.some(({ name }) => name === MIN_ISR)) {
     return refuse("INVALID_CONFIG", `Broker-level ${MIN_ISR} cannot be altered while ELR is enabled.`);
   }
-  return isSame(altered, current) ? null : { owner, configs };
+  return isSame(configs, current) ? null : { owner, configs };
 }
 
 /** Whose settings a resource's name names. */

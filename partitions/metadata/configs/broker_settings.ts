@@ -16,7 +16,7 @@ import type { DynamicSettings } from "../../config/broker/dynamic_fields.ts";
 import { applySettings, dynamicSettings } from "../../config/broker/dynamic_settings.ts";
 import { type ConfigLayers, effectiveProperties } from "../../config/config_layers.ts";
 import { parseConfigValue } from "../../config/config_values.ts";
-import { BROKER_CONFIGS, brokerConfigsKey, type BrokerConfigsOwner, brokerConfigsRowOf } from "../records.ts";
+import { brokerConfigsKey, type BrokerConfigsOwner, brokerConfigsRowOf } from "../records.ts";
 import type { StoreChange, StoredEntry } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 
@@ -201,11 +201,6 @@ export function refuseStored(name: string, text: string): string | null {
   if (!isDynamic(definition)) return `${name} does not change while a broker runs`;
   const parsed = parseConfigValue(definition, text);
   return "refused" in parsed ? parsed.refused : null;
-}
-
-/** Whether a key is that of dynamic settings. */
-export function isBrokerConfigsKey(key: string): boolean {
-  return key.startsWith(BROKER_CONFIGS);
 }
 
 function nameOf(owner: BrokerConfigsOwner): string {

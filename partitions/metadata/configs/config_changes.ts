@@ -7,7 +7,6 @@
  * sentences and in their order of checks.
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
-import type { BrokerConfig } from "../../config/broker/broker_config.ts";
 import { validateGroupConfigs } from "../../config/groups/group_configs.ts";
 import { groupDefinitions } from "../../config/groups/group_definitions.ts";
 import { resourceTypes } from "../../config/resource_types.ts";
@@ -54,7 +53,6 @@ export interface GroupConfigChange {
 
 /** What the checks depend on. */
 export interface AlterationRules extends BrokerConfigRules {
-  readonly broker: BrokerConfig;
   topic(name: string): TopicImage | undefined;
   groupConfigs(groupId: string): Readonly<Record<string, string>> | undefined;
   /** How many groups have configs. */
@@ -133,7 +131,7 @@ function planTopic(resource: ConfigAlteration, rules: AlterationRules): TopicCon
   const refused = validateTopicConfigs(configs);
   if (refused !== null) return refuse("INVALID_CONFIG", refused);
   if (topic === undefined) return refuse("UNKNOWN_TOPIC_OR_PARTITION", `The topic '${name}' does not exist.`);
-  return isSame(altered, topic.configs) ? null : { topic, configs };
+  return isSame(configs, topic.configs) ? null : { topic, configs };
 }
 
 function planGroup(resource: ConfigAlteration, rules: AlterationRules): GroupConfigChange | Refusal | null {
@@ -145,7 +143,7 @@ function planGroup(resource: ConfigAlteration, rules: AlterationRules): GroupCon
   const configs = Object.fromEntries(altered);
   const refused = validateGroupConfigs(configs, rules.broker);
   if (refused !== null) return refuse("INVALID_CONFIG", refused);
-  if (isSame(altered, current ?? {})) return null;
+  if (isSame(configs, current ?? {})) return null;
   if (current !== undefined || rules.configuredGroupsCount < CONFIGURED_GROUPS_MAX) return { groupId, configs };
   return refuse("POLICY_VIOLATION", `No more than ${CONFIGURED_GROUPS_MAX} groups can have configs.`);
 }

@@ -79,10 +79,11 @@ function operate(
   return items.filter((item) => !given.includes(item)).join(",");
 }
 
-/** Whether nothing changes. */
-export function isSame(altered: ReadonlyMap<string, string>, current: Readonly<Record<string, string>>): boolean {
-  return altered.size === Object.keys(current).length &&
-    [...altered].every(([name, value]) => Object.hasOwn(current, name) && current[name] === value);
+/** Whether two have the same names and values. */
+export function isSame<Value>(one: Readonly<Record<string, Value>>, other: Readonly<Record<string, Value>>): boolean {
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length &&
+    names.every((name) => Object.hasOwn(other, name) && one[name] === other[name]);
 }
 
 /** Whether something was refused. */

@@ -8,6 +8,7 @@
  */
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import type { AlteredQuota, NamedEntity } from "../../../net/protocol/messages/49_alter_client_quotas.ts";
+import { isRefusal, isSame, type Refusal, refuse, shown } from "../configs/config_operations.ts";
 import { isIpAddress } from "./ip_address.ts";
 import { type QuotaEntity, type QuotaEntityType, quotaEntityTypes, quotaKey } from "./quota_rows.ts";
 import type { QuotaChange } from "./setting_changes.ts";
@@ -38,8 +39,6 @@ export const QUOTA_CHARACTERS_MAX = 4 * 1024 * 1024;
 export const ENTITY_NAME_CHARACTERS_MAX = 1000;
 /** What a whole number may have behind its point: rounding, as Kafka sees it. */
 const FRACTION_MAX = 1e-6;
-/** Longest part of a client's text in an error message. */
-const SHOWN_CHARACTERS_MAX = 200;
 
 /** How a quota is checked. */
 interface QuotaRule {
@@ -62,8 +61,6 @@ const CLIENT_QUOTAS: ReadonlyMap<string, QuotaRule> = new Map([
 ]);
 /** Quotas of addresses. */
 const ADDRESS_QUOTAS: ReadonlyMap<string, QuotaRule> = new Map([["connection_creation_rate", INT]]);
-
-type Refusal = { readonly errorCode: number; readonly errorMessage: string };
 
 /** What a request says of one entity. */
 export interface QuotaSubject {
@@ -102,7 +99,7 @@ export function planQuotas(subjects: readonly QuotaSubject[], rules: QuotaRules)
 
 function planSubject({ entity, entries }: QuotaSubject, rules: QuotaRules): PlannedQuotas {
   const [ops = []] = entries;
-  const duplicate = refuse(`Ignoring duplicate entity ${javaText(entity)}`);
+  const duplicate = invalid(`Ignoring duplicate entity ${javaText(entity)}`);
   if (new Set(ops.map(({ key }) => key)).size < ops.length) return { ...duplicate, change: null };
   const result = planEntity(entity, ops, rules);
   const change = isRefusal(result) ? null : result;
@@ -132,36 +129,36 @@ function planEntity(
   const entity: QuotaEntity = Object.fromEntries(named.map(({ entityType, entityName }) => [entityType, entityName]));
   const allowed = "ip" in entity ? ADDRESS_QUOTAS : CLIENT_QUOTAS;
   const current = rules.quotasOf(entity);
-  const before = new Map(Object.entries(current ?? {}));
-  const values = new Map(before);
+  const altered = new Map(Object.entries(current ?? {}));
   for (const { key, value, remove } of ops) {
     const refusal = remove ? null : refuseValue(key, value, allowed.get(key));
     if (refusal !== null) return refusal;
-    if (remove) values.delete(key);
-    else values.set(key, value);
+    if (remove) altered.delete(key);
+    else altered.set(key, value);
   }
-  if (values.size === before.size && [...values].every(([key, value]) => before.get(key) === value)) return null;
+  const values = Object.fromEntries(altered);
+  if (isSame(values, current ?? {})) return null;
   const full = current === undefined ? refuseMore(entity, rules) : null;
   if (full !== null) return full;
-  return { quota: { entity, values: Object.fromEntries(values) } };
+  return { quota: { entity, values } };
 }
 
 function refuseMore(entity: QuotaEntity, { count, characters }: QuotaRules): Refusal | null {
-  const policy = (errorMessage: string) => ({ errorCode: errorCode.POLICY_VIOLATION, errorMessage });
+  const policy = (errorMessage: string) => refuse("POLICY_VIOLATION", errorMessage);
   if (count >= QUOTA_ENTITIES_MAX) return policy(`No more than ${QUOTA_ENTITIES_MAX} entities can have quotas.`);
   if (characters + quotaKey(entity).length <= QUOTA_CHARACTERS_MAX) return null;
   return policy(`The names of all entities with quotas have at most ${QUOTA_CHARACTERS_MAX} characters, encoded.`);
 }
 
 function refuseEntity(named: readonly NamedEntity[]): Refusal | null {
-  if (named.length === 0) return refuse("Invalid empty client quota entity");
+  if (named.length === 0) return invalid("Invalid empty client quota entity");
   for (const { entityType, entityName } of named) {
     if (!quotaEntityTypes.some((type) => type === entityType)) {
-      return refuse(`Unhandled client quota entity type: ${shown(entityType)}`);
+      return invalid(`Unhandled client quota entity type: ${shown(entityType)}`);
     }
-    if (entityName === "") return refuse(`Empty ${entityType} not supported`);
+    if (entityName === "") return invalid(`Empty ${entityType} not supported`);
     if (entityName !== null && entityName.length > ENTITY_NAME_CHARACTERS_MAX) {
-      return refuse(`A ${entityType} with quotas has at most ${ENTITY_NAME_CHARACTERS_MAX} characters.`);
+      return invalid(`A ${entityType} with quotas has at most ${ENTITY_NAME_CHARACTERS_MAX} characters.`);
     }
   }
   return null;
@@ -172,19 +169,19 @@ function refuseCombination(named: readonly NamedEntity[]): Refusal | null {
   if (ip === undefined) return null;
   if (named.length > 1) {
     // Kafka's sentence lacks this space, too.
-    return refuse("Invalid quota entity combination, IP entity shouldnot be combined with User or ClientId");
+    return invalid("Invalid quota entity combination, IP entity shouldnot be combined with User or ClientId");
   }
   if (ip.entityName === null || isIpAddress(ip.entityName)) return null;
-  return refuse(`${shown(ip.entityName)} is not a valid IP or resolvable host.`);
+  return invalid(`${shown(ip.entityName)} is not a valid IP or resolvable host.`);
 }
 
 function refuseValue(key: string, value: number, rule: QuotaRule | undefined): Refusal | null {
-  if (rule === undefined) return refuse(`Invalid configuration key ${shown(key)}`);
+  if (rule === undefined) return invalid(`Invalid configuration key ${shown(key)}`);
   // NaN, too, is not greater than 0. Kafka takes it.
-  if (!(value > 0)) return refuse(`Quota ${key} must be greater than 0`);
+  if (!(value > 0)) return invalid(`Quota ${key} must be greater than 0`);
   const { max, isWhole, type } = rule;
-  if (value > max) return refuse(`Proposed value for ${key} is too large for ${type}.`);
-  return isWhole && value % 1 > FRACTION_MAX ? refuse(`${key} cannot be a fractional value.`) : null;
+  if (value > max) return invalid(`Proposed value for ${key} is too large for ${type}.`);
+  return isWhole && value % 1 > FRACTION_MAX ? invalid(`${key} cannot be a fractional value.`) : null;
 }
 
 /** An entity as Java writes it. */
@@ -193,14 +190,6 @@ function javaText(entity: readonly NamedEntity[]): string {
   return `ClientQuotaEntity(entries={${parts.slice(0, quotaEntityTypes.length).join(", ")}})`;
 }
 
-function isRefusal(result: object | null): result is Refusal {
-  return result !== null && "errorCode" in result;
-}
-
-function refuse(errorMessage: string): Refusal {
-  return { errorCode: errorCode.INVALID_REQUEST, errorMessage };
-}
-
-function shown(text: string): string {
-  return text.slice(0, SHOWN_CHARACTERS_MAX);
+function invalid(errorMessage: string): Refusal {
+  return refuse("INVALID_REQUEST", errorMessage);
 }

@@ -40,7 +40,7 @@ async function alterationOf(upsertion: ScramUpsertion, isRepeated: boolean): Pro
 }
 
 /** Makes what is stored. @param saltedPassword not empty */
-export async function storedCredential(
+async function storedCredential(
   { name }: ScramMechanism,
   saltedPassword: Uint8Array,
   { salt, iterations }: { readonly salt: Uint8Array; readonly iterations: number },

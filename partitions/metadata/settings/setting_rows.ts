@@ -26,9 +26,6 @@ export function isSettingRow(entry: StoredEntry): boolean {
 /** The rows. */
 export class SettingRows {
   readonly #rows = new Map<string, StoredEntry>();
-  /** What the image shows of the rows, by their keys. */
-  readonly #quotas = new Map<string, ClientQuota>();
-  readonly #users = new Map<string, ScramUser>();
   #changedQuotas: ClientQuota[] = [];
   #changedUsers: ScramUser[] = [];
 
@@ -44,9 +41,19 @@ export class SettingRows {
 
   /** Applies a change. @throws MetadataStoreError for a row of another shape: what was shown before it stays */
   apply(change: StoreChange): void {
-    if ("deleted" in change) this.#remove(change.key);
-    else if (change.key.startsWith(QUOTAS)) this.#putQuota(change);
-    else this.#putUser(change);
+    const { key } = change;
+    const isDeleted = "deleted" in change;
+    const entry = isDeleted ? this.#rows.get(key) : change;
+    if (entry === undefined) return;
+    if (key.startsWith(QUOTAS)) {
+      const quota = readable(entry, quotaOf(entry));
+      this.#changedQuotas.push(isDeleted ? { ...quota, values: {} } : quota);
+    } else {
+      const user = readable(entry, userOf(entry));
+      this.#changedUsers.push(isDeleted ? { ...user, iterations: {} } : user);
+    }
+    if (isDeleted) this.#rows.delete(key);
+    else this.#rows.set(key, entry);
   }
 
   /** Takes what was applied since the last call. */
@@ -57,29 +64,6 @@ export class SettingRows {
       ...(clientQuotas.length === 0 ? {} : { clientQuotas }),
       ...(scramUsers.length === 0 ? {} : { scramUsers }),
     };
-  }
-
-  #putQuota(entry: StoredEntry): void {
-    const quota = readable(entry, quotaOf(entry));
-    this.#rows.set(entry.key, entry);
-    this.#quotas.set(entry.key, quota);
-    this.#changedQuotas.push(quota);
-  }
-
-  #putUser(entry: StoredEntry): void {
-    const user = readable(entry, userOf(entry));
-    this.#rows.set(entry.key, entry);
-    this.#users.set(entry.key, user);
-    this.#changedUsers.push(user);
-  }
-
-  #remove(key: string): void {
-    const [quota, user] = [this.#quotas.get(key), this.#users.get(key)];
-    if (quota !== undefined) this.#changedQuotas.push({ ...quota, values: {} });
-    if (user !== undefined) this.#changedUsers.push({ ...user, iterations: {} });
-    this.#rows.delete(key);
-    this.#quotas.delete(key);
-    this.#users.delete(key);
   }
 }
 

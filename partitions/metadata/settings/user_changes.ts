@@ -9,6 +9,7 @@
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { SCRAM_ITERATIONS_MAX, SCRAM_ITERATIONS_MIN } from "../../../net/protocol/scram/scram.ts";
 import { assert } from "../../../storage/base/assert.ts";
+import { type Refusal, refuse } from "../configs/config_operations.ts";
 import type { UserChange } from "./setting_changes.ts";
 import { type ScramMechanism, scramMechanisms, type ScramUser, type StoredCredential } from "./user_rows.ts";
 
@@ -84,8 +85,6 @@ export function mechanismOf(type: number): ScramMechanism | undefined {
   return scramMechanisms.find((mechanism) => mechanism.type === type);
 }
 
-type Refusal = { readonly errorCode: number; readonly errorMessage: string };
-
 function refuseUser(
   { name, alterations }: UserSubject,
   { users, count }: { users: ReadonlyMap<string, ScramUser>; count: number },
@@ -125,8 +124,4 @@ export function refuseUpsertion(name: string, form: UpsertionForm): Refusal | nu
   }
   if (saltedPasswordBytes > 0) return null;
   return refuse("UNACCEPTABLE_CREDENTIAL", "The salted password must not be empty.");
-}
-
-function refuse(name: keyof typeof errorCode, errorMessage: string): Refusal {
-  return { errorCode: errorCode[name], errorMessage };
 }

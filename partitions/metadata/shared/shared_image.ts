@@ -18,13 +18,13 @@ import { type BrokerImage, type ImageDelta, isHere, type PartitionImage, type To
 import { OFFLINE_DIRECTORY } from "../../placement/directory_placement.ts";
 import type { Placed } from "../../placement/placement.ts";
 import type { BrokerSettings } from "../configs/broker_settings.ts";
+import { isSame } from "../configs/config_operations.ts";
 import { partitionsPrefix, type TopicRow } from "../records.ts";
 import { SettingRows } from "../settings/setting_rows.ts";
 import { ABSENT, MetadataStoreError, type StoreChange } from "../store/store.ts";
 import type { ChangedRow, TopicTable } from "../topic_table.ts";
 import { SharedBrokers } from "./shared_brokers.ts";
 import {
-  areSameConfigs,
   deletedRowOf,
   groupRowOf,
   nextProducerIdOf,
@@ -311,7 +311,7 @@ export class SharedImage {
     const { name, row, version } = put;
     const known = this.#table.image.topic(name);
     if (known?.id === row.id) {
-      if (areSameConfigs(known.configs, row.configs)) this.#table.noteVersion(row.id, version);
+      if (isSame(known.configs, row.configs)) this.#table.noteVersion(row.id, version);
       else this.#note(this.#table.configure(known, row.configs, version));
       return;
     }

@@ -78,16 +78,6 @@ export function groupRowOf(entry: StoredEntry): GroupRow {
   return read(entry, isGroupRow);
 }
 
-/** Whether two have the same names and values. */
-export function areSameConfigs(
-  one: Readonly<Record<string, string>>,
-  other: Readonly<Record<string, string>>,
-): boolean {
-  const names = Object.keys(one);
-  return names.length === Object.keys(other).length &&
-    names.every((name) => Object.hasOwn(other, name) && one[name] === other[name]);
-}
-
 /** First producer id of the next block. @throws MetadataStoreError for a row of another shape */
 export function nextProducerIdOf(entry: StoredEntry): number {
   return read(entry, isProducerIds).next;
