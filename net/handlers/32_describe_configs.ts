@@ -11,7 +11,7 @@
 import { describeBrokerConfigs, describeDefaultConfigs } from "../../partitions/config/broker/described_broker.ts";
 import type { ConfigEntry } from "../../partitions/config/config_entries.ts";
 import { describeGroupConfigs } from "../../partitions/config/groups/group_configs.ts";
-import { resourceTypes } from "../../partitions/config/resource_types.ts";
+import { isBrokerNumber, resourceTypes } from "../../partitions/config/resource_types.ts";
 import { describeTopicConfigs } from "../../partitions/config/topics/topic_configs.ts";
 import { refuseTopicName } from "../../partitions/metadata/topic_names.ts";
 import { api } from "../requests/api.ts";
@@ -120,7 +120,7 @@ function describeGroup(groupId: string, { image, config }: ShardServices): Descr
 
 function describeBroker(name: string, { config, nodeId }: ShardServices): Described {
   if (name === "") return { entries: describeDefaultConfigs(config) };
-  if (!/^[+-]?\d{1,10}$/.test(name)) {
+  if (!isBrokerNumber(name)) {
     return refuse("INVALID_REQUEST", `Broker id must be an integer, but it is: ${name}`);
   }
   if (Number(name) === nodeId) return { entries: describeBrokerConfigs(config) };

@@ -1,7 +1,7 @@
 /**
- * The controller: owns topics, their configs and partitions, the configs of groups, client quotas, users and the blocks of producer ids. It makes one change at
- * a time: checks it, commits it to the store, applies it to the image, publishes it to every shard, then answers. Runs on the main
- * isolate; it never blocks.
+ * The controller: owns topics, their configs and partitions, the configs of groups, client quotas, users and the blocks of producer ids.
+ * It makes one change at a time: checks it, commits it to the store, applies it to the image, publishes it to every shard, then answers.
+ * Runs on the main isolate; it never blocks.
  *
  * Always: a change is durable before it is published or answered. The answer comes after every shard has applied the change, so a client
  * that has created a topic can produce to it on any connection.

@@ -1,7 +1,7 @@
 /**
- * The metadata image: the brokers, the topics, the configs of groups and the quotas of clients, as every isolate knows them. The main isolate owns the original and sends
- * deltas; each shard applies them to its own copy, so it answers a Metadata request without asking another isolate. Plain data that
- * crosses isolates; no I/O.
+ * The metadata image: the brokers, the topics, the configs of groups and the quotas of clients, as every isolate knows them. The main
+ * isolate owns the original and sends deltas; each shard applies them to its own copy, so it answers a Metadata request without asking
+ * another isolate. Plain data that crosses isolates; no I/O.
  */
 import type { LogConfig } from "../../storage/log/log_config.ts";
 import type { BrokerState } from "../cluster/cluster_image.ts";

@@ -1,5 +1,6 @@
 /**
- * The store's transactions that create and delete topics, add and remove partitions, and change configs, quotas and credentials. Pure; the main isolate runs it.
+ * The store's transactions that create and delete topics, add and remove partitions, and change configs, quotas and credentials. Pure; the
+ * main isolate runs it.
  *
  * Always: a topic's row is compared even when only its partitions change, so that no partition is added to a deleted topic.
  */

@@ -14,6 +14,7 @@ import { isDynamic } from "../../config/broker/described_broker.ts";
 import { valueOf } from "../../config/broker/dynamic_settings.ts";
 import { effectiveProperties } from "../../config/config_layers.ts";
 import { parseConfigValue } from "../../config/config_values.ts";
+import { isBrokerNumber } from "../../config/resource_types.ts";
 import { refuseStored } from "./broker_settings.ts";
 import {
   alter,
@@ -68,7 +69,7 @@ export function planBroker(resource: ConfigAlteration, rules: BrokerConfigRules)
 /** Whose settings a resource's name names. */
 function ownerOf(name: string, nodeId: number): BrokerConfigsOwner | Refusal {
   if (name === "") return "default";
-  if (!/^[+-]?\d{1,10}$/.test(name)) {
+  if (!isBrokerNumber(name)) {
     return refuse("INVALID_REQUEST", `Node id must be an integer, but it is: ${shown(name)}`);
   }
   if (Number(name) === nodeId) return nodeId;

@@ -9,7 +9,7 @@
 import { errorCode } from "../../../net/protocol/error_codes.ts";
 import { validateGroupConfigs } from "../../config/groups/group_configs.ts";
 import { groupDefinitions } from "../../config/groups/group_definitions.ts";
-import { resourceTypes } from "../../config/resource_types.ts";
+import { isBrokerNumber, resourceTypes } from "../../config/resource_types.ts";
 import { validateTopicConfigs } from "../../config/topics/topic_configs.ts";
 import { topicDefinitions } from "../../config/topics/topic_definitions.ts";
 import { type BrokerConfigChange, type BrokerConfigRules, planBroker } from "./broker_config_changes.ts";
@@ -80,8 +80,7 @@ export function planAlterations(resources: readonly ConfigAlteration[], rules: A
 }
 
 function keyOf({ resourceType, resourceName }: ConfigAlteration): string {
-  // Numbers of brokers may have zeros and signs before them.
-  const isNumber = resourceType === resourceTypes.broker && /^[+-]?\d{1,10}$/.test(resourceName);
+  const isNumber = resourceType === resourceTypes.broker && isBrokerNumber(resourceName);
   return `${resourceType} ${isNumber ? Number(resourceName) : resourceName}`;
 }
 

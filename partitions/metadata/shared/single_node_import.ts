@@ -1,6 +1,6 @@
 /**
- * Makes a broker that has run alone the first member of a cluster: copies its topics, configs, quotas, users and producer ids from its own store into the
- * one that brokers will share. Runs at a start, before the broker joins; main isolate.
+ * Makes a broker that has run alone the first member of a cluster: copies its topics, configs, quotas, users and producer ids from its own
+ * store into the one that brokers will share. Runs at a start, before the broker joins; main isolate.
  *
  *   prefix empty ──► import: {…, isDone: false} ──► rows, some at a time ──► cluster, import: {…, isDone: true} ──► file renamed to …imported
  *                        ▲                              │ crash
