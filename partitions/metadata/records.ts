@@ -15,8 +15,8 @@
  *
  * Values are JSON. They come from a disk, so a value of another shape is refused with a sentence.
  *
- * Earlier versions do not know quotas and users. One with a store of its own refuses to start while there are some, so they have to be
- * removed before it is put in place again; one of a cluster leaves them alone.
+ * Earlier versions do not know quotas, users and dynamic settings. One with a store of its own refuses to start while there are some, so
+ * they have to be removed before it is put in place again; one of a cluster leaves them alone.
  */
 import { ZERO_UUID } from "../../storage/base/uuid.ts";
 import { isSettingKey, isSettingRow } from "./settings/setting_rows.ts";

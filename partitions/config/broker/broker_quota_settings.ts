@@ -21,6 +21,11 @@ export type BrokerQuotaSettings = Pick<
   | "controllerQuotaWindowMs"
 >;
 
+/** Name of the setting of a listener. @param listener in lower case */
+export function listenerRateName(listener: string): string {
+  return `listener.name.${listener}.max.connection.creation.rate`;
+}
+
 /** Whether a property is a setting of a listener. */
 export function isListenerRate(name: string): boolean {
   return LISTENER_RATE.test(name);

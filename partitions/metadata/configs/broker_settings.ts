@@ -11,6 +11,7 @@
 import type { BrokerConfig } from "../../config/broker/broker_config.ts";
 import { brokerDefinitions } from "../../config/broker/broker_definitions.ts";
 import { refuseTogether } from "../../config/broker/broker_properties.ts";
+import { listenerRateName } from "../../config/broker/broker_quota_settings.ts";
 import { isDynamic } from "../../config/broker/described_broker.ts";
 import type { DynamicSettings } from "../../config/broker/dynamic_fields.ts";
 import { applySettings, dynamicSettings } from "../../config/broker/dynamic_settings.ts";
@@ -181,9 +182,7 @@ export class BrokerSettings {
 
 /** Settings of single listeners, which are in no table. */
 function listenerRates({ listenerConnectionCreationRates: rates }: BrokerConfig): StoredConfigs {
-  return Object.fromEntries(
-    [...rates].map(([name, rate]) => [`listener.name.${name}.max.connection.creation.rate`, String(rate)]),
-  );
+  return Object.fromEntries([...rates].map(([listener, rate]) => [listenerRateName(listener), String(rate)]));
 }
 
 /** Names that have other values, or none. */
