@@ -168,15 +168,13 @@ class HangUps {
       // Loaded now: its file may have been replaced since the start.
       const { reloadSentence, settingsNow } = await import("./partitions/config/command_line/settings_reload.ts");
       const settings = settingsNow(this.#args, Deno.readTextFileSync);
-      const outcome = "refused" in settings
-        ? settings
-        : await broker.reload(settings.config).catch(({ message }: Error) => ({ refused: message }));
+      const outcome = "refused" in settings ? settings : await broker.reload(settings.config);
       const sentence = reloadSentence(outcome);
       if ("refused" in outcome) this.#say.warn(sentence);
       else this.#say.inform(sentence);
       return sentence;
     } catch (error) {
-      const sentence = `SIGHUP: the settings stay as they are: ${error}`;
+      const sentence = `SIGHUP: the settings stay as they are: ${error instanceof Error ? error.message : error}`;
       this.#say.warn(sentence);
       return sentence;
     }

@@ -5,6 +5,7 @@
  * A change may concern all partitions of a broker that has died: then one line has their number, and the names of the first.
  */
 import { type ImageDelta, isHere, type MetadataImage, NO_CONTROLLER, NO_LEADER } from "../../partitions/control.ts";
+import { firstNames, NAMED_MAX } from "../../storage/base/first_names.ts";
 import { clientSentences } from "./client_news.ts";
 import type { Log, LogFields } from "./operator_log.ts";
 
@@ -20,8 +21,6 @@ export interface MetadataNewsParts {
   readonly cluster: Log;
 }
 
-/** Names in a line, for partitions of one kind; the line has their number, too. */
-const NAMED_MAX = 5;
 /** Topics, groups, quotas and users of one change with a line of their own. */
 const SENTENCES_MAX = 20;
 
@@ -37,8 +36,7 @@ class Found {
   }
 
   get text(): string {
-    const more = this.count - this.names.length;
-    return `${this.names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+    return firstNames(this.names, { count: this.count });
   }
 
   get fields(): LogFields {

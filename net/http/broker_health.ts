@@ -5,6 +5,7 @@
  * nothing else: while it recovers its logs it is healthy. Ready: it leads every partition that its metadata says it leads.
  */
 import { emptyWatermarks, isLed, partitionState } from "../../partitions/control.ts";
+import { firstNames } from "../../storage/base/first_names.ts";
 import type { PageText } from "./http_messages.ts";
 import type { MetricSources } from "./families/metric_sources.ts";
 
@@ -33,8 +34,7 @@ export function readyPage(sources: LedSources | null, why: string): PageText {
   if (state !== "active") return said(503, `not ready: the broker is ${state} in its cluster`);
   const { ledCount, unled } = leadership(sources);
   if (unled.length === 0) return said(200, `ready: the broker leads ${ledCount} partitions`);
-  const more = unled.length > NAMED_MAX ? ` and ${unled.length - NAMED_MAX} more` : "";
-  const names = unled.slice(0, NAMED_MAX).join(", ") + more;
+  const names = firstNames(unled, { namedMax: NAMED_MAX });
   return said(503, `not ready: ${unled.length} partitions are not led that should be led here: ${names}`);
 }
 
