@@ -97,7 +97,7 @@ final class Akhq {
     var sizes = cluster.sizesOf(name);
     List<String> shown = new ArrayList<>();
     for (var partition : topic.partitions()) {
-      var found = offsets.stream().filter(each -> each.partition() == partition.partition()).findFirst().orElseThrow();
+      var found = AkhqCluster.Offsets.of(offsets, partition.partition());
       boolean isLed = partition.leader().id() == partition.replicas().get(0).id();
       shown.add(partition.partition() + ": " + found.first() + " to " + found.last() + ", leader " + isLed + ", in sync "
           + (partition.isr().size() == partition.replicas().size()) + ", bytes " + (sizes.getOrDefault(partition.partition(), -1L) > 0));
@@ -143,13 +143,9 @@ final class Akhq {
   }
 
   private String produce(int partition, String key, String value, Long time) throws Exception {
-    var headers = List.<Header>of(new RecordHeader("by", bytes("akhq")));
-    var stored = cluster.producer.send(new ProducerRecord<>(TOPIC, partition, time, bytes(key), bytes(value), headers)).get();
+    var headers = List.<Header>of(new RecordHeader("by", Pages.bytes("akhq")));
+    var stored = cluster.producer.send(new ProducerRecord<>(TOPIC, partition, time, Pages.bytes(key), Pages.bytes(value), headers)).get();
     return stored.partition() + ":" + stored.offset();
-  }
-
-  private static byte[] bytes(String text) {
-    return text == null ? null : text.getBytes(StandardCharsets.UTF_8);
   }
 
   /** RecordRepository.poll: the call that waits for metadata, too. */
@@ -183,8 +179,8 @@ final class Akhq {
   private String oldest(Long time) throws Exception {
     List<ConsumerRecord<byte[], byte[]>> records = new ArrayList<>();
     for (var partition : partitions()) {
-      long first = cluster.describeTopicsOffsets(List.of(TOPIC)).get(TOPIC).stream()
-          .filter(each -> each.partition() == partition.partition()).findFirst().orElseThrow().first();
+      var offsets = cluster.describeTopicsOffsets(List.of(TOPIC)).get(TOPIC);
+      long first = AkhqCluster.Offsets.of(offsets, partition.partition()).first();
       try (var consumer = cluster.getConsumer(Map.of("max.poll.records", "50"))) {
         if (time != null) first = consumer.offsetsForTimes(Map.of(partition, time)).get(partition).offset();
         consumer.assign(List.of(partition));
@@ -283,8 +279,8 @@ final class Akhq {
     for (var group : described.values()) {
       Map<TopicPartition, String> offsets = new HashMap<>();
       committed.get(group.groupId()).forEach((partition, offset) -> {
-        var end = ends.get(partition.topic()).stream().filter(each -> each.partition() == partition.partition()).findFirst().orElseThrow();
-        offsets.put(partition, offset.offset() + " of " + end.last() + " " + offset.metadata().length());
+        long end = AkhqCluster.Offsets.of(ends.get(partition.topic()), partition.partition()).last();
+        offsets.put(partition, offset.offset() + " of " + end + " " + offset.metadata().length());
       });
       shown.put(group.groupId(), group.state() + " " + group.partitionAssignor() + " simple " + group.isSimpleConsumerGroup()
           + " coordinator " + (group.coordinator().port() > 0) + " members " + group.members().size() + " {" + Pages.sorted(offsets) + "}");

@@ -38,7 +38,12 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 final class AkhqCluster implements AutoCloseable {
   /** Partition.Offsets. */
-  record Offsets(int partition, long first, long last) {}
+  record Offsets(int partition, long first, long last) {
+    /** Those of one partition. */
+    static Offsets of(List<Offsets> all, int partition) {
+      return all.stream().filter(each -> each.partition == partition).findFirst().orElseThrow();
+    }
+  }
 
   private final String bootstrap;
   private final AdminClient client;

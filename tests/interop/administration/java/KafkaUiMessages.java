@@ -45,15 +45,11 @@ final class KafkaUiMessages {
     properties.put("key.serializer", ByteArraySerializer.class);
     properties.put("value.serializer", ByteArraySerializer.class);
     try (var producer = new KafkaProducer<byte[], byte[]>(properties)) {
-      var record = new ProducerRecord<>(topic, partition, bytes(key), bytes(value));
-      record.headers().add("by", bytes("kafka-ui"));
+      var record = new ProducerRecord<>(topic, partition, Pages.bytes(key), Pages.bytes(value));
+      record.headers().add("by", Pages.bytes("kafka-ui"));
       var stored = producer.send(record).get();
       return stored.partition() + ":" + stored.offset();
     }
-  }
-
-  private static byte[] bytes(String text) {
-    return text == null ? null : text.getBytes(StandardCharsets.UTF_8);
   }
 
   private void withExistingTopic(String topic) throws Exception {
@@ -189,6 +185,8 @@ final class KafkaUiMessages {
     var consumer = consumer(Map.of("group.id", group, "client.id", "member"));
     consumer.subscribe(List.of(topic));
     for (int records = 0; records < 11;) records += consumer.poll(POLL_TIMEOUT).count();
+    // Of partitions without records, too: what has no position yet is not committed.
+    consumer.assignment().forEach(consumer::position);
     consumer.commitSync();
     return consumer;
   }

@@ -86,6 +86,11 @@ public final class Pages {
     return isWrapper && error.getCause() != null ? unwrapped(error.getCause()) : error;
   }
 
+  /** A text of a record; null stays null. */
+  static byte[] bytes(String text) {
+    return text == null ? null : text.getBytes(StandardCharsets.UTF_8);
+  }
+
   /** `name=value` for each entry, in the order of the names. */
   static String sorted(Map<?, ?> entries) {
     Map<String, Object> byName = new TreeMap<>();

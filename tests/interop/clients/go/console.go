@@ -56,12 +56,7 @@ func runConsole(bootstrap string) error {
 
 func (c *console) page(name string, show func() (string, error)) {
 	shown, err := show()
-	if err != nil {
-		shown = "error " + err.Error()
-	}
-	fmt.Fprintf(out, "redpanda-console\t%s\t%s\n", name, shown)
-	out.Flush()
-	time.Sleep(callPause)
+	printShown("redpanda-console", name, shown, err)
 }
 
 // kafkaError is newKafkaErrorWithDynamicMessage.
@@ -119,16 +114,13 @@ func (c *console) cluster() {
 func (c *console) overview() (string, error) {
 	req := kmsg.NewDescribeLogDirsRequest()
 	req.Topics = nil
-	directories := 0
-	for _, shard := range c.cl.RequestSharded(c.ctx, &req) {
-		if shard.Err != nil {
-			return "", shard.Err
-		}
-		for _, dir := range shard.Resp.(*kmsg.DescribeLogDirsResponse).Dirs {
-			if err := kerr.ErrorForCode(dir.ErrorCode); err != nil {
-				return "", err
-			}
-			directories++
+	directories, err := c.logDirs(&req)
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range directories {
+		if err := kerr.ErrorForCode(dir.ErrorCode); err != nil {
+			return "", err
 		}
 	}
 	metadataReq := kmsg.NewMetadataRequest()
@@ -164,7 +156,19 @@ func (c *console) overview() (string, error) {
 	}
 	isController := slices.ContainsFunc(metadata.Brokers, func(b kmsg.MetadataResponseBroker) bool { return b.NodeID == metadata.ControllerID })
 	return fmt.Sprintf("%d brokers, %d log directories, %d guess of the version, controller %t, settings %v",
-		len(metadata.Brokers), directories, len(guesses), isController, settings), nil
+		len(metadata.Brokers), len(directories), len(guesses), isController, settings), nil
+}
+
+// logDirs are those of all brokers.
+func (c *console) logDirs(req *kmsg.DescribeLogDirsRequest) ([]kmsg.DescribeLogDirsResponseDir, error) {
+	var directories []kmsg.DescribeLogDirsResponseDir
+	for _, shard := range c.cl.RequestSharded(c.ctx, req) {
+		if shard.Err != nil {
+			return nil, shard.Err
+		}
+		directories = append(directories, shard.Resp.(*kmsg.DescribeLogDirsResponse).Dirs...)
+	}
+	return directories, nil
 }
 
 // brokerConfig is GetBrokerConfig.

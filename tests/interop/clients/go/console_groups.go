@@ -8,12 +8,12 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func (c *console) groups() {
-	member, err := c.member()
+	// No part of the console.
+	member, err := committedMember(c.ctx, c.cl.Opts(), readGroup{consoleGroup, consoleTopic, 5})
 	if err != nil {
 		c.page("a member", func() (string, error) { return "", err })
 		return
@@ -29,23 +29,6 @@ func (c *console) groups() {
 	c.page("delete offsets", c.deleteOffsets)
 	c.page("delete group", c.deleteGroup)
 	c.page("delete group again", c.deleteGroup)
-}
-
-// member has read and committed everything; it is no part of the console.
-func (c *console) member() (*kgo.Client, error) {
-	member, err := kgo.NewClient(append(c.cl.Opts(), kgo.ConsumerGroup(consoleGroup), kgo.ConsumeTopics(consoleTopic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())...)
-	if err != nil {
-		return nil, err
-	}
-	for read := 0; read < 5; {
-		fetches := member.PollFetches(c.ctx)
-		if err := fetches.Err(); err != nil {
-			return nil, err
-		}
-		read += fetches.NumRecords()
-	}
-	return member, member.CommitUncommittedOffsets(c.ctx)
 }
 
 // groupsOverview is GetConsumerGroupsOverview.
@@ -142,11 +125,7 @@ func (c *console) editOffsets(offset int64) (string, error) {
 	if state := described[consoleGroup].State; !strings.EqualFold(state, "empty") {
 		return "the group is still active: " + state, nil
 	}
-	starts, err := c.admin.ListStartOffsets(c.ctx, consoleTopic)
-	if err != nil {
-		return "", err
-	}
-	ends, err := c.admin.ListEndOffsets(c.ctx, consoleTopic)
+	starts, ends, err := c.bounds()
 	if err != nil {
 		return "", err
 	}

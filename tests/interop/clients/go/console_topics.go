@@ -153,22 +153,17 @@ func (c *console) topicDetails() (string, error) {
 		asked.Partitions = append(asked.Partitions, partition.Partition)
 	}
 	logDirs.Topics = append(logDirs.Topics, asked)
-	sizes := 0
-	for _, shard := range c.cl.RequestSharded(c.ctx, &logDirs) {
-		if shard.Err != nil {
-			return "", shard.Err
-		}
-		for _, dir := range shard.Resp.(*kmsg.DescribeLogDirsResponse).Dirs {
-			for _, found := range dir.Topics {
-				sizes += len(found.Partitions)
-			}
-		}
-	}
-	starts, err := c.admin.ListStartOffsets(c.ctx, consoleTopic)
+	directories, err := c.logDirs(&logDirs)
 	if err != nil {
 		return "", err
 	}
-	ends, err := c.admin.ListEndOffsets(c.ctx, consoleTopic)
+	sizes := 0
+	for _, dir := range directories {
+		for _, found := range dir.Topics {
+			sizes += len(found.Partitions)
+		}
+	}
+	starts, ends, err := c.bounds()
 	if err != nil {
 		return "", err
 	}
@@ -186,6 +181,15 @@ func (c *console) topicDetails() (string, error) {
 			len(partition.ISR) == len(partition.Replicas), len(partition.OfflineReplicas)))
 	}
 	return fmt.Sprintf("%s, sizes %d", strings.Join(shown, "; "), sizes), nil
+}
+
+// bounds are the first offsets of the topic's partitions, and those at their ends.
+func (c *console) bounds() (starts, ends kadm.ListedOffsets, err error) {
+	if starts, err = c.admin.ListStartOffsets(c.ctx, consoleTopic); err != nil {
+		return nil, nil, err
+	}
+	ends, err = c.admin.ListEndOffsets(c.ctx, consoleTopic)
+	return starts, ends, err
 }
 
 func (c *console) messages() {
@@ -224,11 +228,7 @@ func (c *console) produce(codec string) (string, error) {
 
 // listMessages is ListMessages and fetchMessages, of partition 1: the other one has no records.
 func (c *console) listMessages(count int64, from string) (string, error) {
-	starts, err := c.admin.ListStartOffsets(c.ctx, consoleTopic)
-	if err != nil {
-		return "", err
-	}
-	ends, err := c.admin.ListEndOffsets(c.ctx, consoleTopic)
+	starts, ends, err := c.bounds()
 	if err != nil {
 		return "", err
 	}

@@ -60,12 +60,7 @@ func runKadm(bootstrap string) error {
 
 func (a *adminCalls) show(name string, call func() (any, error)) {
 	shown, err := call()
-	if err != nil {
-		shown = fmt.Sprint("error ", err)
-	}
-	fmt.Fprintf(out, "kadm\t%s\t%v\n", name, strings.ReplaceAll(fmt.Sprint(shown), "\n", "; "))
-	out.Flush()
-	time.Sleep(callPause)
+	printShown("kadm", name, shown, err)
 }
 
 func (a *adminCalls) cluster() {

@@ -11,20 +11,8 @@ import (
 )
 
 func (a *adminCalls) groups(bootstrap string) error {
-	member, err := kgo.NewClient(kgo.SeedBrokers(bootstrap), kgo.ConsumerGroup(kadmGroup), kgo.ConsumeTopics(kadmTopic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
+	member, err := committedMember(a.ctx, []kgo.Opt{kgo.SeedBrokers(bootstrap)}, readGroup{kadmGroup, kadmTopic, 4})
 	if err != nil {
-		return err
-	}
-	defer member.Close()
-	for read := 0; read < 4; {
-		fetches := member.PollFetches(a.ctx)
-		if err := fetches.Err(); err != nil {
-			return err
-		}
-		read += fetches.NumRecords()
-	}
-	if err := member.CommitUncommittedOffsets(a.ctx); err != nil {
 		return err
 	}
 	a.show("coordinator", func() (any, error) {
