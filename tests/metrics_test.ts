@@ -7,12 +7,12 @@ import { startBroker } from "../mod.ts";
 import { startMember } from "../net/broker/start.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
-import { createTopicsRequest, createTopicsResponse } from "../net/protocol/messages/19_create_topics.ts";
 import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
 import { FOLLOWER_FETCH, SqliteStore } from "../partitions/control.ts";
 import { GroupMember } from "./group_member.ts";
 import { KafkaClient } from "./kafka_client.ts";
 import { buildBatch } from "./record_batch_builder.ts";
+import { createReplicated } from "./replicated_topics.ts";
 import { withDirectory } from "./temporary_directory.ts";
 import { append, appendBatch, fetchBatches, produceTo } from "./topic_requests.ts";
 
@@ -35,7 +35,7 @@ interface Amounts {
   readonly read: number;
 }
 
-/** Writes, reads, commits and is refused. @param port of the broker @param member of a group, already connected */
+/** Writes, reads, commits and is refused. @param member of a group, already connected */
 async function useBroker(broker: { port: number }, member: GroupMember): Promise<Amounts> {
   using client = await KafkaClient.connect(broker);
   using other = await KafkaClient.connect(broker);
@@ -157,14 +157,8 @@ Deno.test("brokers count what goes from a leader to its followers as replication
     await using first = await start(1);
     await using second = await start(2);
     using admin = await KafkaClient.connect(first);
-    const topics = [{ name: "r", numPartitions: 1, replicationFactor: 2 }];
-    const created = await admin.call(createTopicsRequest, createTopicsResponse, {
-      apiVersion: 7,
-      value: { topics, timeoutMs: 30_000 },
-    });
-    assert.equal(created.topics[0]?.errorCode, errorCode.NONE);
-    const leads = first.controller.image.topic("r")?.partitions[0]?.leader === 1;
-    const [leader, follower] = leads ? [first, second] : [second, first];
+    await createReplicated(admin, "r", [[1, 2]]);
+    const [leader, follower] = [first, second];
     using client = await KafkaClient.connect(leader);
     let bytes = 0;
     for (let count = 0; count < 3; count++) {

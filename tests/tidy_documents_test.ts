@@ -228,10 +228,7 @@ Deno.test("every shared word has exactly one row with one writer, and two writer
       ["watermarks", WATERMARK],
       ["ring", RING],
       ["isolate", ISOLATE],
-      [
-        "flush worker",
-        FLUSH_WORKER,
-      ],
+      ["flush worker", FLUSH_WORKER],
       ["counters", COUNTER],
       ["traffic", TRAFFIC],
       ["rates", RATE],

@@ -165,6 +165,10 @@ export function kafkaTool(
 
 /** Arguments for java that run a tool: for callers that need its output as bytes. */
 export function kafkaToolArguments(className: string, args: readonly string[]): string[] {
-  const full = /^(kafka|org)\./.test(className) ? className : `org.apache.kafka.tools.${className}`;
-  return ["-Xmx512M", "-XX:TieredStopAtLevel=1", "-cp", `${kafkaJars()}/*`, full, ...args];
+  return ["-Xmx512M", "-XX:TieredStopAtLevel=1", "-cp", `${kafkaJars()}/*`, toolClass(className), ...args];
+}
+
+/** The class of a tool in full. @param name below org.apache.kafka.tools ("TopicCommand"), or in full */
+export function toolClass(name: string): string {
+  return /^(kafka|org)\./.test(name) ? name : `org.apache.kafka.tools.${name}`;
 }

@@ -52,7 +52,7 @@ async function kafkaTool(
   name: string,
   words: readonly string[],
 ): Promise<{ code: number; text: string }> {
-  const { code, lines } = await tools.run(name.includes(".") ? name : `org.apache.kafka.tools.${name}`, words);
+  const { code, lines } = await tools.run(name, words);
   return { code, text: lines.filter((line) => !line.startsWith("SLF4J")).join("\n") };
 }
 

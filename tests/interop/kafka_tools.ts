@@ -2,6 +2,7 @@
  * Command-line tools of Apache Kafka in one JVM that keeps running: a call takes a tenth of the time of a start. Main isolate of a test.
  */
 import assert from "node:assert/strict";
+import { toolClass } from "../../bench/peer/apache_kafka.ts";
 import { smallJvm } from "./toolchain.ts";
 import { TextLineStream } from "./lines.ts";
 
@@ -32,14 +33,14 @@ export class KafkaTools implements AsyncDisposable {
 
   /**
    * Runs one tool.
-   * @param className in full
+   * @param name of its class below org.apache.kafka.tools ("TopicCommand"), or in full
    */
-  async run(className: string, args: readonly string[]): Promise<ToolOutput> {
-    await this.#input.write(new TextEncoder().encode(`${[className, ...args].join("\t")}\n`));
+  async run(name: string, args: readonly string[]): Promise<ToolOutput> {
+    await this.#input.write(new TextEncoder().encode(`${[toolClass(name), ...args].join("\t")}\n`));
     const lines: string[] = [];
     while (true) {
       const { value, done } = await this.#output.read();
-      if (done) throw new Error(`Cannot run ${className}: the JVM has ended:\n${lines.join("\n")}`);
+      if (done) throw new Error(`Cannot run ${name}: the JVM has ended:\n${lines.join("\n")}`);
       const end = /^exit (\d+)$/.exec(value);
       if (end !== null) return { code: Number(end[1]), lines };
       lines.push(value);

@@ -13,7 +13,7 @@ import { ReplicatedTopic } from "./replicated_topic.ts";
 /** The fields that kafka-metadata-quorum prints of the status. */
 async function quorumAt({ bootstrapServers }: ClusterNode, tools: KafkaTools): Promise<Map<string, string>> {
   const words = ["--bootstrap-server", bootstrapServers, "describe", "--status"];
-  const { code, lines } = await tools.run("org.apache.kafka.tools.MetadataQuorumCommand", words);
+  const { code, lines } = await tools.run("MetadataQuorumCommand", words);
   assert.equal(code, 0, lines.join("\n"));
   return new Map(lines.flatMap((line) => {
     const [, name, value] = /^(\w+):\s+(.*)$/.exec(line) ?? [];
@@ -23,7 +23,7 @@ async function quorumAt({ bootstrapServers }: ClusterNode, tools: KafkaTools): P
 
 /** Broker and state of each line that kafka-cluster lists. */
 async function endpointsAt({ bootstrapServers }: ClusterNode, tools: KafkaTools): Promise<string[]> {
-  const { lines } = await tools.run("org.apache.kafka.tools.ClusterTool", [
+  const { lines } = await tools.run("ClusterTool", [
     ...["list-endpoints", "--bootstrap-server", bootstrapServers, "--include-fenced-brokers"],
   ]);
   return lines.flatMap((line) => {
@@ -34,7 +34,7 @@ async function endpointsAt({ bootstrapServers }: ClusterNode, tools: KafkaTools)
 
 async function unregister(broker: number, { bootstrapServers }: ClusterNode, tools: KafkaTools): Promise<string> {
   const words = ["unregister", "--bootstrap-server", bootstrapServers, "--id", String(broker)];
-  return (await tools.run("org.apache.kafka.tools.ClusterTool", words)).lines.join("\n");
+  return (await tools.run("ClusterTool", words)).lines.join("\n");
 }
 
 interopTest({

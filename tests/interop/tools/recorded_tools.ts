@@ -59,7 +59,7 @@ export async function playSession(session: ToolSession, tools: KafkaTools): Prom
   for (const [name, text] of Object.entries(session.files ?? {})) await Deno.writeTextFile(places.files + name, text);
   const printed: string[] = [];
   for (const { tool, words, unordered } of session.calls) {
-    const { code, lines } = await tools.run(fullName(tool), words.map((word) => placed(word, places)));
+    const { code, lines } = await tools.run(tool, words.map((word) => placed(word, places)));
     const normal = lines.flatMap((line) => normalize(line, { broker, session, files: places.files }));
     printed.push(`$ ${[tool, ...words].join(" ")}`, ...(unordered ? normal.sort() : normal), `exit ${code}`, "");
   }
@@ -67,10 +67,6 @@ export async function playSession(session: ToolSession, tools: KafkaTools): Prom
   const text = `${printed.join("\n")}\n`;
   if (Deno.env.get("BARNABAS_RECORD") === "1") await Deno.writeTextFile(golden, text);
   assertSameLines(text, (await Deno.readTextFile(golden)).replace(/\n$/, "").split("\n"));
-}
-
-function fullName(tool: string): string {
-  return /^(kafka|org)\./.test(tool) ? tool : `org.apache.kafka.tools.${tool}`;
 }
 
 /** Tools read only letters of ASCII, and no tabs (clients/java/Tools.java). */
