@@ -21,13 +21,15 @@ const SEGMENT_BYTES = 20_000;
 const RETENTION_BYTES = 200_000;
 /** Most looks at the directory until what a kill left is gone. */
 const LOOKS_MAX = 20_000;
+/** Files of removed segments wait this long in one round of two (few or none are there at a kill), and 10 s in the other. */
+const SHORT_DELETE_DELAY_MS = 50;
+const LONG_DELETE_DELAY_MS = 10_000;
 /** Records in a round before the kill. */
 const RECORDS_MIN = 400;
 
 const overrides = {
   "log.initial.task.delay.ms": "0",
   "log.retention.check.interval.ms": "5",
-  "log.segment.delete.delay.ms": "50",
   "log.flush.start.offset.checkpoint.interval.ms": "40",
   "log.flush.offset.checkpoint.interval.ms": "70",
 };
@@ -130,7 +132,11 @@ Deno.test(`over ${KILLS} kills with retention running, no acknowledged record is
     let leftovers = 0;
     for (let round = 1; round <= KILLS; round++) {
       {
-        const broker = await BrokerProcess.start({ dataDir, overrides });
+        const delay = String(round % 2 === 0 ? LONG_DELETE_DELAY_MS : SHORT_DELETE_DELAY_MS);
+        const broker = await BrokerProcess.start({
+          dataDir,
+          overrides: { ...overrides, "log.segment.delete.delay.ms": delay },
+        });
         using client = await KafkaClient.connect(broker);
         if (round === 1) await create(client, TOPIC, 1, configs);
         await sent.run(client, () => void broker.kill());
