@@ -34,11 +34,18 @@ const overrides = {
   "log.flush.offset.checkpoint.interval.ms": "70",
 };
 /** For a broker that removes nothing but what a kill left. */
-const withoutRetention = { ...overrides, "log.initial.task.delay.ms": String(24 * 3_600_000) };
+const withoutRetention = {
+  ...withDeleteDelay(SHORT_DELETE_DELAY_MS),
+  "log.initial.task.delay.ms": String(24 * 3_600_000),
+};
 const configs = {
   "internal.segment.bytes": String(SEGMENT_BYTES),
   "retention.bytes": String(RETENTION_BYTES),
 };
+
+function withDeleteDelay(delayMs: number): Record<string, string> {
+  return { ...overrides, "log.segment.delete.delay.ms": String(delayMs) };
+}
 
 /** What was sent; the number is the record's text. */
 class Sent {
@@ -132,11 +139,8 @@ Deno.test(`over ${KILLS} kills with retention running, no acknowledged record is
     let leftovers = 0;
     for (let round = 1; round <= KILLS; round++) {
       {
-        const delay = String(round % 2 === 0 ? LONG_DELETE_DELAY_MS : SHORT_DELETE_DELAY_MS);
-        const broker = await BrokerProcess.start({
-          dataDir,
-          overrides: { ...overrides, "log.segment.delete.delay.ms": delay },
-        });
+        const delay = round % 2 === 0 ? LONG_DELETE_DELAY_MS : SHORT_DELETE_DELAY_MS;
+        const broker = await BrokerProcess.start({ dataDir, overrides: withDeleteDelay(delay) });
         using client = await KafkaClient.connect(broker);
         if (round === 1) await create(client, TOPIC, 1, configs);
         await sent.run(client, () => void broker.kill());
