@@ -44,7 +44,7 @@ export { allocateSharedState, outboxes, releaseSharedState, type SharedState } f
 export { CounterReader, OTHER_CODES } from "./shared/counters/counter_reader.ts";
 export { BUCKET_BOUNDS_MS, type HistogramCounts } from "./shared/counters/histogram.ts";
 export type { TrafficCounts } from "./shared/counters/partition_traffic.ts";
-export { FOLLOWER_FETCH, requestTime } from "./shared/counters/shard_counters.ts";
+export { FETCH, FOLLOWER_FETCH, requestTime } from "./shared/counters/shard_counters.ts";
 export { readTurnTimes, TURN_TIME_BOUNDS_MS, type TurnTimes } from "./shared/turn_times.ts";
 export { emptyWatermarks, isLed, partitionState, type Watermarks, WatermarkTable } from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";

@@ -27,7 +27,7 @@ export { type DelayedOperation, type ProgressListener, Purgatory } from "./reque
 export { Arena, BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, blockBytesFor } from "./shared/arena.ts";
 export { type Inbox, IsolateTable, type Outbox } from "./shared/mail.ts";
 export { PartitionTraffic, type TrafficEnd } from "./shared/counters/partition_traffic.ts";
-export { FOLLOWER_FETCH, requestTime, ShardCounters } from "./shared/counters/shard_counters.ts";
+export { FETCH, FOLLOWER_FETCH, requestTime, ShardCounters } from "./shared/counters/shard_counters.ts";
 export { TurnCounter, type TurnTimes } from "./shared/turn_times.ts";
 export * as message from "./shared/messages.ts";
 export type { RingRecord } from "./shared/ring.ts";

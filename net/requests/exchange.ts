@@ -6,7 +6,7 @@
  * because what the handler had changed is unknown. A failed assertion always ends the broker.
  */
 import { assert, AssertionError } from "../../storage/base/assert.ts";
-import { FOLLOWER_FETCH } from "../../partitions/mod.ts";
+import { FETCH, FOLLOWER_FETCH } from "../../partitions/mod.ts";
 import type { Affinity } from "../reactor/affinity.ts";
 import type { ConnectionContext } from "./connection_context.ts";
 import type { Exchange } from "./handler.ts";
@@ -19,9 +19,6 @@ import { beginFrame, completeFrame, releaseHoles } from "./answer_frame.ts";
 import type { RequestTimes, TimedRequest } from "./times/request_times.ts";
 import type { QuotaKind } from "./quotas/quotas.ts";
 import { isLargeWeight, type RequestWeights } from "./request_weights.ts";
-
-/** API key of Fetch. */
-const FETCH = 1;
 
 /** An encoded response that waits for its turn. */
 interface KeptResponse {

@@ -4,6 +4,7 @@
  */
 import {
   BUCKET_BOUNDS_MS,
+  FETCH,
   FOLLOWER_FETCH,
   type HistogramCounts,
   OTHER_CODES,
@@ -14,9 +15,6 @@ import type { ShardSurvey } from "../../shards/metrics/shard_surveys.ts";
 import type { HistogramSample, MetricFamily, MetricLabels, Sample } from "../metric_family.ts";
 import { single } from "./families.ts";
 import type { MetricSources } from "./metric_sources.ts";
-
-/** API key of Fetch. */
-const FETCH = 1;
 
 /** The parts of a request's time, by Kafka's names. */
 const TIMES: readonly (readonly [name: string, time: keyof typeof requestTime, help: string])[] = [

@@ -9,6 +9,8 @@ import { addCount, addOne, addTotal } from "./total_words.ts";
 
 /** API keys below it are counted. */
 export const API_KEYS_MAX = 128;
+/** API key of Fetch. */
+export const FETCH = 1;
 /** Stands for the API of fetches that come from followers, which are counted apart. */
 export const FOLLOWER_FETCH = API_KEYS_MAX - 1;
 /** Error codes that are counted: from Kafka's UNKNOWN_SERVER_ERROR, -1, on. The last place is that of all others. */
