@@ -1,7 +1,7 @@
 /** DeleteRecords where a partition has followers. */
 import { strict as assert } from "node:assert";
 import type { TopicImage } from "../../partitions/metadata/image.ts";
-import { Answers, batchOf, topicOn } from "../../partitions/owned/partition_testing.ts";
+import { batchOf, topicOn } from "../../partitions/owned/partition_testing.ts";
 import { brokerOf, LEADER_EPOCH, ledRow } from "../../partitions/replication/led_partition_testing.ts";
 import { toOffset } from "../../storage/base/units.ts";
 import { errorCode } from "../protocol/error_codes.ts";
@@ -19,8 +19,7 @@ class Scene implements Disposable {
     this.broker.register([brokerOf(1), brokerOf(2), brokerOf(3)]);
     this.change({});
     for (const partition of [0, 1]) {
-      const batch = { ...this.broker.world.putBatch(partition, batchOf("a", "b", "c")), acks: 1 };
-      this.broker.world.at(partition).partitions.append({ shard: partition, slot: partition }, batch, new Answers(), 0);
+      this.broker.append({ shard: partition, slot: partition }, batchOf("a", "b", "c"));
       for (const replica of [2, 3]) this.fetched(replica, partition, 0);
     }
   }

@@ -7,7 +7,7 @@ import { brokerConfigFrom } from "../../partitions/config/broker/broker_properti
 import type { ControlClient } from "../../partitions/metadata/control_calls.ts";
 import { type BrokerImage, MetadataImage, type TopicImage } from "../../partitions/metadata/image.ts";
 import { onlyBroker } from "../../partitions/metadata/controller_loading.ts";
-import { type TestShard, TestShards } from "../../partitions/owned/partition_testing.ts";
+import { Answers, type TestShard, TestShards } from "../../partitions/owned/partition_testing.ts";
 import { PartitionTraffic } from "../../partitions/shared/counters/partition_traffic.ts";
 import { ShardCounters } from "../../partitions/shared/counters/shard_counters.ts";
 import type { ReplicationParts } from "../../partitions/owned/led_replicas.ts";
@@ -101,6 +101,15 @@ export class TestBroker implements Disposable {
   delete(topic: TopicImage, shard: number): void {
     this.world.remove(topic, [this.world.at(shard)]);
     this.images[shard]?.apply({ changed: [], deletedIds: [topic.id] });
+  }
+
+  /** Appends one batch through the partition's owner, whose answer is acknowledged by the leader alone. */
+  append({ shard, slot }: { readonly shard: number; readonly slot: number }, batch: Uint8Array): void {
+    const answers = new Answers();
+    const place = { ...this.world.putBatch(shard, batch), acks: 1 };
+    this.world.at(shard).partitions.append({ shard, slot }, place, answers, 0);
+    assert.equal(answers.appended[0]?.refusal, null);
+    this.world.pump();
   }
 
   /** The services of handlers on a shard. */

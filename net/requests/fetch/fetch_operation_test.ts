@@ -1,13 +1,11 @@
 import { strict as assert } from "node:assert";
 import { Answers, batchOf, smallLogs, topicOn } from "../../../partitions/owned/partition_testing.ts";
-import { FetchOperation } from "./fetch_operation.ts";
 import { FetchSessions } from "./fetch_sessions.ts";
-import { type FetchChanges, fetchOf } from "./fetch_testing.ts";
+import { type FetchChanges, fetchOf, shownPartitions, startFetch } from "./fetch_testing.ts";
 import { TestBroker, TestClient } from "../operation_testing.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import { fetchResponse } from "../../protocol/messages/01_fetch.ts";
 
-const FETCH = 1;
 const VERSION = 12;
 const BATCH_BYTES = batchOf("0123456789").length;
 /** One partition on the client's shard, one on another. */
@@ -32,36 +30,19 @@ class Fixture implements Disposable {
 
   fetch(wanted: Wanted): void {
     const { offsets = { 0: 0, 1: 0 }, version = VERSION, ...changes } = wanted;
-    const request = fetchOf(Object.entries(offsets).map(([partition, offset]) => [Number(partition), offset]), changes);
-    const plan = this.sessions.plan(request, version, 0);
-    assert.ok(plan.kind !== "refused");
-    const exchange = this.client.request(FETCH, version);
-    const { broker, sessions } = this;
-    new FetchOperation(plan, { request, exchange, services: broker.services(), sessions }).start();
+    const pairs = Object.entries(offsets).map(([partition, offset]) => [Number(partition), offset] as const);
+    startFetch(fetchOf(pairs, changes), version, this);
   }
 
   /** Appends one batch, through the partition's owner. */
   produce(partition: number, text = "0123456789"): void {
-    const { world } = this.broker;
-    const batch = { ...world.putBatch(partition, batchOf(text)), acks: 1 };
-    const answers = new Answers();
-    world.at(partition).partitions.append({ shard: partition, slot: partition }, batch, answers, 0);
-    assert.equal(answers.appended[0]?.refusal, null);
-    world.pump();
+    this.broker.append({ shard: partition, slot: partition }, batchOf(text));
   }
 
   /** Takes an answer. @returns error code, bytes and high watermark of each of its partitions */
-  take(version = VERSION): { sessionId: number; partitions: (readonly [number, number, number, number])[] } {
+  take(version = VERSION): { sessionId: number; partitions: ReturnType<typeof shownPartitions> } {
     const { sessionId, responses } = this.client.take(fetchResponse, version);
-    const partitions = responses.flatMap(({ partitions }) => partitions).map((partition) =>
-      [
-        partition.partitionIndex,
-        partition.errorCode,
-        partition.records?.length ?? 0,
-        partition.highWatermark,
-      ] as const
-    );
-    return { sessionId, partitions };
+    return { sessionId, partitions: shownPartitions(responses) };
   }
 
   assertWaits(): void {
@@ -269,7 +250,7 @@ Deno.test("FetchOperation returns every slice when its connection closes: while 
     using fixture = new Fixture();
     for (const partition of [0, 1]) fixture.produce(partition);
     // An earlier unanswered request keeps the answer of this one back.
-    if (moment === "kept") fixture.client.request(FETCH, VERSION);
+    if (moment === "kept") fixture.client.request(fetchResponse.apiKey, VERSION);
     fixture.fetch({ minBytes: moment === "waiting" ? 1000 : 1, maxWaitMs: 60_000 });
     if (moment !== "reading") fixture.broker.world.pump();
     fixture.client.pipeline.abandon();

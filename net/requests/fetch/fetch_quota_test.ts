@@ -1,13 +1,11 @@
 import { strict as assert } from "node:assert";
-import { Answers, batchOf, topicOn } from "../../../partitions/owned/partition_testing.ts";
-import { FetchOperation } from "./fetch_operation.ts";
+import { batchOf, topicOn } from "../../../partitions/owned/partition_testing.ts";
 import { FetchSessions } from "./fetch_sessions.ts";
-import { type FetchChanges, fetchOf } from "./fetch_testing.ts";
+import { type FetchChanges, fetchOf, startFetch } from "./fetch_testing.ts";
 import { TestBroker, TestClient } from "../operation_testing.ts";
 import { noQuotas, type Quotas } from "../quotas/quotas.ts";
 import { fetchResponse } from "../../protocol/messages/01_fetch.ts";
 
-const FETCH = 1;
 const VERSION = 12;
 const BATCH_BYTES = batchOf("0123456789").length;
 
@@ -32,20 +30,11 @@ class Fixture implements Disposable {
       fetchBytesMax: () => fetchBytesMax,
     };
     this.client = new TestClient(this.broker.world.at(0), { quotas });
-    const { world } = this.broker;
-    for (const slot of [0, 1]) {
-      const batch = { ...world.putBatch(0, batchOf("0123456789")), acks: 1 };
-      world.at(0).partitions.append({ shard: 0, slot }, batch, new Answers(), 0);
-    }
+    for (const slot of [0, 1]) this.broker.append({ shard: 0, slot }, batchOf("0123456789"));
   }
 
   fetch(offsets: readonly (readonly [number, number])[], changes: FetchChanges = {}): void {
-    const request = fetchOf(offsets, changes);
-    const plan = this.sessions.plan(request, VERSION, 0);
-    assert.ok(plan.kind !== "refused");
-    const { broker, sessions } = this;
-    const exchange = this.client.request(FETCH, VERSION);
-    new FetchOperation(plan, { request, exchange, services: broker.services(), sessions }).start();
+    startFetch(fetchOf(offsets, changes), VERSION, this);
   }
 
   /** Takes an answer. @returns its throttle time, session and bytes by partition */

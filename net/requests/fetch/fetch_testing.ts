@@ -1,8 +1,14 @@
 /**
- * Fetch requests as a handler receives them. Tests only.
+ * Fetch requests as a handler receives them, and what is shown of their answers. Tests only.
  */
-import type { FetchRequest } from "../../protocol/messages/01_fetch.ts";
+import assert from "node:assert/strict";
+import { FETCH } from "../../../partitions/mod.ts";
+import type { FetchRequest, fetchResponse } from "../../protocol/messages/01_fetch.ts";
+import type { Infer } from "../../protocol/schema.ts";
 import { ZERO_UUID } from "../../protocol/text_cache.ts";
+import type { TestBroker, TestClient } from "../operation_testing.ts";
+import { FetchOperation } from "./fetch_operation.ts";
+import type { FetchSessions } from "./fetch_sessions.ts";
 
 /** What a test changes in a Fetch. */
 export interface FetchChanges {
@@ -50,4 +56,26 @@ export function fetchOf(
     forgottenTopicsData: forgotten.length === 0 ? [] : [{ topic: "t", topicId, partitions: [...forgotten] }],
     rackId: "",
   };
+}
+
+/** Starts a fetch of a client. */
+export function startFetch(
+  request: FetchRequest,
+  version: number,
+  from: { readonly broker: TestBroker; readonly client: TestClient; readonly sessions: FetchSessions },
+): void {
+  const { broker, client, sessions } = from;
+  const plan = sessions.plan(request, version, 0);
+  assert.ok(plan.kind !== "refused");
+  const exchange = client.request(FETCH, version);
+  new FetchOperation(plan, { request, exchange, services: broker.services(), sessions }).start();
+}
+
+/** What an answer says of each partition. */
+export function shownPartitions(
+  responses: Infer<typeof fetchResponse>["responses"],
+): (readonly [partition: number, errorCode: number, bytes: number, highWatermark: number])[] {
+  return responses.flatMap(({ partitions }) => partitions).map((one) =>
+    [one.partitionIndex, one.errorCode, one.records?.length ?? 0, one.highWatermark] as const
+  );
 }

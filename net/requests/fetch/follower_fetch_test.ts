@@ -1,16 +1,15 @@
 /** Fetches of followers, with consumers and producers beside them: the handler over the shards' own partitions. */
 import { strict as assert } from "node:assert";
 import type { TopicImage } from "../../../partitions/metadata/image.ts";
-import { Answers, batchOf, topicOn } from "../../../partitions/owned/partition_testing.ts";
+import { batchOf, topicOn } from "../../../partitions/owned/partition_testing.ts";
 import { brokerOf, LEADER_EPOCH, ledRow } from "../../../partitions/replication/led_partition_testing.ts";
 import { type Handler } from "../api.ts";
 import { fetchApi } from "../../handlers/01_fetch.ts";
 import { TestBroker, TestClient } from "../operation_testing.ts";
 import { errorCode } from "../../protocol/error_codes.ts";
 import { type FetchRequest, type FetchResponse, fetchResponse } from "../../protocol/messages/01_fetch.ts";
-import { type FetchChanges, fetchOf } from "./fetch_testing.ts";
+import { type FetchChanges, fetchOf, shownPartitions } from "./fetch_testing.ts";
 
-const FETCH = 1;
 const VERSION = 17;
 const BATCH_BYTES = batchOf("x").length;
 const WAIT_MS = 500;
@@ -58,26 +57,18 @@ class Scene implements Disposable {
       ...changes,
     });
     const services = this.broker.services();
-    this.#handle(request, this.client(of).request(FETCH, VERSION), services);
+    this.#handle(request, this.client(of).request(fetchApi.key, VERSION), services);
     this.broker.world.pump();
   }
 
   append(partition: number): void {
-    const { world } = this.broker;
-    const batch = { ...world.putBatch(partition, batchOf("x")), acks: 1 };
-    const answers = new Answers();
-    world.at(partition).partitions.append({ shard: partition, slot: partition }, batch, answers, 0);
-    assert.equal(answers.appended[0]?.refusal, null);
-    world.pump();
+    this.broker.append({ shard: partition, slot: partition }, batchOf("x"));
   }
 
   /** Takes an answer. @returns the session, and partition, error, bytes and high watermark of each */
-  take(of: number): { sessionId: number; partitions: number[][] } {
+  take(of: number): { sessionId: number; partitions: ReturnType<typeof shownPartitions> } {
     const { sessionId, responses } = this.client(of).take(fetchResponse, VERSION);
-    const partitions = responses.flatMap(({ partitions }) => partitions).map((one) => {
-      return [one.partitionIndex, one.errorCode, one.records?.length ?? 0, one.highWatermark];
-    });
-    return { sessionId, partitions };
+    return { sessionId, partitions: shownPartitions(responses) };
   }
 
   isWaiting(of: number): boolean {
