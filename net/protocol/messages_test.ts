@@ -1,7 +1,7 @@
 /** Checks every version of every message against samples made from its declaration, and against random bytes. */
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { createRandom } from "../../storage/base/random.ts";
-import { allCases, type Case } from "./declared_testing.ts";
+import { allCases, type Case, declaredApis } from "./declared_testing.ts";
 import { Reader } from "./reader.ts";
 import {
   asEncodable,
@@ -14,6 +14,7 @@ import {
   violation,
   withDefaults,
 } from "./sample_values.ts";
+import type { Fields } from "./wire_types.ts";
 
 const seed = seedOfThisRun();
 const SAMPLES_PER_VERSION = 8;
@@ -73,6 +74,20 @@ Deno.test(`decode() survives random bytes (BARNABAS_SEED=${seed})`, () => {
       equal(messageViolation(testCase, bytes), null, `${testCase.name} of ${bytes.toHex()}`);
     }
   }
+});
+
+Deno.test("The encoder counts every error code by its field's name, but CreateTopics' code of the configs, as Kafka", () => {
+  const others = new Set<string>();
+  const look = (fields: Fields, api: string): void => {
+    for (const [name, { type }] of Object.entries(fields)) {
+      const nested = (type.element ?? type).fields;
+      if (nested !== undefined) look(nested, api);
+      if (name === "errorCode") equal(type.kind, "int16", api);
+      else if (name.toLowerCase().includes("errorcode")) others.add(`${api}: ${name}`);
+    }
+  };
+  for (const { name, response } of declaredApis) look(response.fields, name);
+  deepEqual([...others], ["CreateTopics: topicConfigErrorCode"]);
 });
 
 Deno.test("violation() reports a decoder that throws, and one that believes a count", () => {
