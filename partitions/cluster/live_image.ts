@@ -4,7 +4,7 @@
  *
  * Always: when listeners are called, the image already says what the change says, and its revision is the change's.
  */
-import { BROKER_CONFIGS, PARTITIONS, SOME_DIRECTORY, TOPICS } from "../metadata/records.ts";
+import { brokerConfigsKey, PARTITIONS, SOME_DIRECTORY, TOPICS } from "../metadata/records.ts";
 import { MetadataStoreError, type StoreChange, type StoredEntry } from "../metadata/store/store.ts";
 import type { StoreFollower } from "../metadata/store/store_follower.ts";
 import { ABSENT, type BrokerEntry, type BrokerState, type ClusterImage } from "./cluster_image.ts";
@@ -34,7 +34,7 @@ export interface ImageChange {
   readonly brokers: boolean;
   /** Whether the controller is another one. */
   readonly controller: boolean;
-  /** Ids of topics whose settings changed, of all where those of brokers did; not those that are new. */
+  /** Ids of topics whose settings changed, of all where those of this broker did; not those that are new. */
   readonly settings: readonly string[];
 }
 
@@ -71,6 +71,8 @@ interface Changing {
 export class LiveImage implements ClusterImage, Disposable {
   readonly #follower: Pick<StoreFollower, "rows" | "version" | "follow">;
   readonly #rules: TopicRules;
+  /** Keys of the settings that the rules follow. */
+  readonly #ruleKeys: readonly string[];
   readonly #failed: (error: MetadataStoreError) => void;
   readonly #brokers = new Map<number, BrokerEntry>();
   readonly #registrations = new Map<number, VersionedRegistration>();
@@ -86,15 +88,16 @@ export class LiveImage implements ClusterImage, Disposable {
   #controller: { readonly row: ControllerRow; readonly version: number } | null = null;
 
   /**
-   * @param follower of the store @param failed gets the sentence when a row cannot be read; the image then stands still
+   * @param follower of the store @param rules of the broker @param failed gets the sentence when a row cannot be read; the image then stands still
    * @throws MetadataStoreError when a row cannot be read now
    */
   constructor(
     follower: Pick<StoreFollower, "rows" | "version" | "follow">,
-    { rules, failed }: { rules: TopicRules; failed: (error: MetadataStoreError) => void },
+    { broker, rules, failed }: { broker: number; rules: TopicRules; failed: (error: MetadataStoreError) => void },
   ) {
     this.#follower = follower;
     this.#rules = rules;
+    this.#ruleKeys = [brokerConfigsKey("default"), brokerConfigsKey(broker)];
     this.#failed = failed;
     this.#revision = follower.version;
     this.#apply([...follower.rows.values()]);
@@ -184,7 +187,7 @@ export class LiveImage implements ClusterImage, Disposable {
       if (key.startsWith(PARTITIONS)) changing.partitions.push(this.#partition(key, entry));
       else if (key.startsWith(BROKERS)) brokers.add(this.#brokerRow(key, entry));
       else if (key.startsWith(TOPICS)) this.#topic(key, entry, changing);
-      else if (key.startsWith(BROKER_CONFIGS)) { for (const id of this.#configs.keys()) changing.settings.push(id); }
+      else if (this.#ruleKeys.includes(key)) { for (const id of this.#configs.keys()) changing.settings.push(id); }
       else if (key === CONTROLLER) {
         this.#controller = entry && { row: controllerRowOf(entry), version: entry.version };
         changing.controller = true;

@@ -33,6 +33,7 @@ async function imageOf(entries: readonly StoredEntry[]) {
   const follower = await StoreFollower.open(store);
   const failures: Error[] = [];
   const image = new LiveImage(follower, {
+    broker: 1,
     rules: {
       minIsrOf: (configs) => Number(configs["min.insync.replicas"] ?? 1),
       isUncleanElectionEnabled: (configs) => configs["unclean.leader.election.enable"] === "true",
@@ -78,6 +79,14 @@ Deno.test("LiveImage has brokers, partitions, settings and the controller, and c
     none,
     { ...none, brokers: true },
   ]);
+});
+
+Deno.test("LiveImage says that all topics' settings change with the broker's own or everybody's, not with another broker's", async () => {
+  const { calls, change } = await imageOf([entry("topics/t", { id: ID, configs: {} }, 6)]);
+  change(11, entry("broker-configs/2", { configs: {} }, 11), { key: "broker-configs/10", deleted: true });
+  change(12, entry("broker-configs/1", { configs: {} }, 12));
+  change(13, { key: "broker-configs/default", deleted: true });
+  assert.deepEqual(calls.map(({ settings }) => settings), [[], [ID], [ID]]);
 });
 
 Deno.test("LiveImage stands still at a row that it cannot read, and says which", async () => {

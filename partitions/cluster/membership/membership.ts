@@ -86,7 +86,7 @@ export class Membership implements ElectedCalls {
     const { follower, rules, nodeId, description, interBrokerListener, knock = knockByConnecting } = options;
     const time = this.#timers = new OwnTimers(options.time ?? systemTime);
     const failed = (error: MetadataStoreError | MembershipError) => this.#fail(error, options);
-    const image = this.image = new LiveImage(follower, { rules, failed });
+    const image = this.image = new LiveImage(follower, { broker: nodeId, rules, failed });
     const counters = this.counters = new ReplicationCounters(image, nodeId);
     const store = counters.counted(options.store);
     const { incarnation } = this;
