@@ -14,7 +14,15 @@ export type { ControlCallName, ControlCalls, ControlPlane } from "./metadata/con
 export type { Changes, ChangesParts, LoadedMetadata } from "./metadata/changes/changes.ts";
 export { BrokerSettings, type ReloadedSettings } from "./metadata/configs/broker_settings.ts";
 export { Controller, type ControllerOptions } from "./metadata/controller.ts";
-export { type ImageDelta, isHere, type MetadataImage, NO_CONTROLLER, type PartitionFailure } from "./metadata/image.ts";
+export {
+  type ImageDelta,
+  isHere,
+  type MetadataImage,
+  NO_CONTROLLER,
+  type PartitionFailure,
+  type PartitionImage,
+  type TopicImage,
+} from "./metadata/image.ts";
 export { NO_LEADER } from "./cluster/partition_row.ts";
 export type { PartitionRoom } from "./metadata/topic_creation.ts";
 export { type ClusterParts, loadClusterParts } from "./cluster/on_demand.ts";
@@ -43,7 +51,7 @@ export { IsolateTable, type Outbox } from "./shared/mail.ts";
 export { allocateSharedState, outboxes, releaseSharedState, type SharedState } from "./shared/shared_state.ts";
 export { CounterReader, OTHER_CODES } from "./shared/counters/counter_reader.ts";
 export { BUCKET_BOUNDS_MS, type HistogramCounts } from "./shared/counters/histogram.ts";
-export type { TrafficCounts } from "./shared/counters/partition_traffic.ts";
+export { addCounts, noTraffic, type TrafficCounts } from "./shared/counters/partition_traffic.ts";
 export { FETCH, FOLLOWER_FETCH, requestTime } from "./shared/counters/shard_counters.ts";
 export { readTurnTimes, TURN_TIME_BOUNDS_MS, type TurnTimes } from "./shared/turn_times.ts";
 export { emptyWatermarks, isLed, partitionState, type Watermarks, WatermarkTable } from "./shared/watermarks.ts";

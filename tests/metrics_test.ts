@@ -8,6 +8,11 @@ import { startMember } from "../net/broker/start.ts";
 import { errorCode } from "../net/protocol/error_codes.ts";
 import { produceRequest, produceResponse } from "../net/protocol/messages/00_produce.ts";
 import { metadataRequest, metadataResponse } from "../net/protocol/messages/03_metadata.ts";
+import { deleteTopicsRequest, deleteTopicsResponse } from "../net/protocol/messages/20_delete_topics.ts";
+import {
+  alterPartitionReassignmentsRequest,
+  alterPartitionReassignmentsResponse,
+} from "../net/protocol/messages/45_alter_partition_reassignments.ts";
 import { FOLLOWER_FETCH, SqliteStore } from "../partitions/control.ts";
 import { GroupMember } from "./group_member.ts";
 import { KafkaClient } from "./kafka_client.ts";
@@ -142,8 +147,9 @@ Deno.test("/metrics says exactly what clients wrote, read, committed and were re
   assertRest(found, sent);
 });
 
-Deno.test("brokers count what goes from a leader to its followers as replication, apart from what consumers read", () =>
-  withDirectory(async (directory) => {
+/** Starts two brokers that share a store. */
+function withTwoBrokers(body: (first: MemberBroker, second: MemberBroker) => Promise<void>): Promise<void> {
+  return withDirectory(async (directory) => {
     await using closing = new AsyncDisposableStack();
     const store = closing.adopt(new SqliteStore(), (store) => store.close());
     await store.open(`${directory}/cluster.sqlite`);
@@ -152,14 +158,20 @@ Deno.test("brokers count what goes from a leader to its followers as replication
         port: 0,
         shards: 2,
         dataDir: `${directory}/${nodeId}`,
-        overrides: { "node.id": String(nodeId) },
+        overrides: { "node.id": String(nodeId), "barnabas.http.port": "0" },
       }, store);
     await using first = await start(1);
     await using second = await start(2);
-    using admin = await KafkaClient.connect(first);
-    await createReplicated(admin, "r", [[1, 2]]);
-    const [leader, follower] = [first, second];
+    await body(first, second);
+  });
+}
+
+type MemberBroker = Awaited<ReturnType<typeof startMember>>;
+
+Deno.test("brokers count what goes from a leader to its followers as replication, apart from what consumers read", () =>
+  withTwoBrokers(async (leader, follower) => {
     using client = await KafkaClient.connect(leader);
+    await createReplicated(client, "r", [[1, 2]]);
     let bytes = 0;
     for (let count = 0; count < 3; count++) {
       const batch = buildBatch([{ value: "x".repeat(1000 * count) }]);
@@ -191,4 +203,54 @@ Deno.test("brokers count what goes from a leader to its followers as replication
       consumerFetches: 0,
       hasFollowerFetches: false,
     });
+  }));
+
+/** What a topic's series have in a scrape: all that count. */
+function ofTopic(found: Scrape, topic: string): Map<string, number> {
+  const pattern = new RegExp(`^kafka_server_brokertopicmetrics_\\w+_total\\{topic="${topic}"\\}$`);
+  return new Map([...found].filter(([name]) => pattern.test(name)));
+}
+
+/** Waits until a page shows a value: pages are kept for a moment. */
+async function shows({ httpPort }: MemberBroker, series: string, value: number | undefined): Promise<void> {
+  const name = `kafka_server_brokertopicmetrics_${series}`;
+  for (;;) {
+    const found = (await scrape(httpPort)).get(name);
+    if (found === value) return;
+    assert.ok(value === undefined || (found ?? 0) < value, `${name} is ${found}, not ${value}`);
+  }
+}
+
+Deno.test("a topic's counters do not fall when a partition goes to another broker, and begin anew with a new topic of the name", () =>
+  withTwoBrokers(async (first) => {
+    using client = await KafkaClient.connect(first);
+    await createReplicated(client, "moving", [[1], [1]]);
+    const batch = buildBatch([{ value: "x" }]);
+    for (const partition of [0, 1, 1]) {
+      while ((await appendBatch(client, ["moving", partition], batch))[0] !== errorCode.NONE);
+    }
+    await fetchBatches(client, ["moving", 1], 0);
+    let last = await scrape(first.httpPort);
+    assert.equal(
+      ofTopic(last, "moving").get(`kafka_server_brokertopicmetrics_bytesin_total{topic="moving"}`),
+      3 * batch.length,
+    );
+    const partitions = [{ partitionIndex: 1, replicas: [2] }];
+    const value = { timeoutMs: 30_000, topics: [{ name: "moving", partitions }] };
+    const of = { apiVersion: 1, value };
+    await client.call(alterPartitionReassignmentsRequest, alterPartitionReassignmentsResponse, of);
+    while (last.get("kafka_server_replicamanager_partitioncount") !== 1) {
+      const found = await scrape(first.httpPort);
+      for (const [name, value] of ofTopic(last, "moving")) assert.ok((found.get(name) ?? 0) >= value, name);
+      last = found;
+    }
+    await appendBatch(client, ["moving", 0], batch);
+    await shows(first, 'bytesin_total{topic="moving"}', 4 * batch.length);
+    const deleted = { topics: [], topicNames: ["moving"], timeoutMs: 30_000 };
+    await client.call(deleteTopicsRequest, deleteTopicsResponse, { apiVersion: 5, value: deleted });
+    await shows(first, 'bytesin_total{topic="moving"}', undefined);
+    await createReplicated(client, "moving", [[1]]);
+    while ((await appendBatch(client, ["moving", 0], batch))[0] !== errorCode.NONE);
+    await shows(first, 'bytesin_total{topic="moving"}', batch.length);
+    await shows(first, "bytesin_total", 5 * batch.length); // topics included that are gone
   }));

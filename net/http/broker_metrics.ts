@@ -14,6 +14,7 @@ import { requestFamilies } from "./families/request_families.ts";
 import { shardFamilies } from "./families/shard_families.ts";
 import { socketFamilies } from "./families/socket_families.ts";
 import { surveyFamilies } from "./families/survey_families.ts";
+import { TopicTraffic } from "./families/topic_traffic.ts";
 import { trafficFamilies } from "./families/traffic_families.ts";
 import type { MetricFamily } from "./metric_family.ts";
 
@@ -25,6 +26,7 @@ export class BrokerMetrics {
   readonly #sources: MetricSources;
   readonly #clock: Clock;
   readonly #rates: RecentRates;
+  readonly #traffic: TopicTraffic;
   readonly #beganMs: number;
   readonly #waitedBeforeUs: readonly number[];
   #busySeconds: readonly number[] = [];
@@ -37,6 +39,7 @@ export class BrokerMetrics {
     this.#sources = sources;
     this.#clock = clock;
     this.#rates = new RecentRates(counters, listeners.length);
+    this.#traffic = new TopicTraffic(counters);
     this.#beganMs = clock.monotonicMs();
     this.#waitedBeforeUs = counters.waitedUs();
     this.look();
@@ -62,7 +65,7 @@ export class BrokerMetrics {
       ...clusterFamilies(sources, this.#isStopping),
       ...shardFamilies(sources, times),
       ...socketFamilies(sources, times),
-      ...trafficFamilies(sources),
+      ...trafficFamilies(sources, this.#traffic),
       ...requestFamilies(sources, surveys),
       ...surveyFamilies(sources, { surveys, rows: partitions.rows }),
       ...groupFamilies(sources, surveys),

@@ -36,9 +36,9 @@ import { apis } from "../handlers/mod.ts";
 import { REQUEST_BYTES_MAX, RequestMemory } from "../reactor/request_memory.ts";
 import { Router } from "../requests/router.ts";
 import { Shard } from "../reactor/shard.ts";
+import { placedOnlyIn } from "./changed_places.ts";
 import { type ClusterCodeParts, loadClusterCode } from "./fetching/cluster_code.ts";
 import { JobLink } from "./job_link.ts";
-import { lostPartitions } from "./lost_partitions.ts";
 import { beginsLeadership, NewLeaderships } from "../requests/replication/new_leaderships.ts";
 import type { ShardFetching } from "./fetching/shard_fetching.ts";
 import type { FromShard, ShardStart, ToShard } from "./shard_messages.ts";
@@ -358,9 +358,10 @@ class ShardHost {
   /** Applies a change to the image at once; the partitions follow in the next turns. @param done gets what the disk refused */
   #apply(delta: ShardStart["image"], done: (failures: readonly PartitionFailure[]) => void): void {
     const deleted = delta.deletedIds.flatMap((id) => this.#image.topicById(id) ?? []);
-    const shrunk = delta.changed.flatMap((topic) => lostPartitions(this.#image.topicById(topic.id), topic));
+    const shrunk = delta.changed.flatMap((topic) => placedOnlyIn(this.#image.topicById(topic.id), topic));
+    const begun = delta.changed.flatMap((topic) => placedOnlyIn(topic, this.#image.topicById(topic.id)));
     const begins = beginsLeadership(delta.changed, this.#image, this.#start.config.nodeId);
-    this.#metrics.forget([...deleted, ...shrunk]);
+    this.#metrics.forget([...deleted, ...shrunk, ...begun]);
     if (delta.brokerSettings !== undefined) applySettings(this.#start.config, delta.brokerSettings);
     this.#image.apply(delta);
     if (begins) this.#newLeaderships.begin(systemClock.monotonicMs());

@@ -80,28 +80,32 @@ export const COUNTER = {
   replicationBytesIn: 15,
   replicationBytesOut: 18,
   produceRequests: 21,
-  failedProduceRequests: 22,
-  fetchRequests: 23,
-  failedFetchRequests: 24,
-  connectionsCreated: 32,
-  connectionsClosed: 48,
-  requests: 64,
-  flushTimes: 192,
-  errors: 320,
-  requestTimes: 320 + 128 * 160,
+  failedProduceRequests: 24,
+  fetchRequests: 27,
+  failedFetchRequests: 30,
+  connectionsCreated: 48,
+  connectionsClosed: 64,
+  requests: 80,
+  flushTimes: 208,
+  errors: 336,
+  requestTimes: 336 + 128 * 160,
 } as const;
 
-/** Index of each word in the row of a partition among a shard's counters (counters/partition_traffic.ts): 64 bytes. */
+/**
+ * Index of each word in the row of a partition among a shard's counters (counters/partition_traffic.ts): 128 bytes, of which the first 64
+ * have all that requests without failures change.
+ */
 export const TRAFFIC = {
   bytesIn: 0,
-  bytesOut: 3,
-  messagesIn: 6,
-  bytesRejected: 9,
-  produceRequests: 12,
-  failedProduceRequests: 13,
-  fetchRequests: 14,
-  failedFetchRequests: 15,
+  messagesIn: 3,
+  produceRequests: 6,
+  bytesOut: 9,
+  fetchRequests: 12,
+  bytesRejected: 16,
+  failedProduceRequests: 19,
+  failedFetchRequests: 22,
 } as const;
+
 /** Index of each word in a row of the rate table (64 bytes a row; each shard has its own part of the table). */
 export const RATE = { sequence: 0, hash: 1, used: 6, total: 8, at: 10, due: 12, perSecond: 14 } as const;
 
@@ -207,12 +211,12 @@ export const sharedWords: readonly SharedWord[] = [
     messagesIn: "records that clients have produced",
     replicationBytesIn: "bytes of records that this broker has fetched as a follower",
     replicationBytesOut: "bytes of records in answers to followers",
-  }),
-  ...counts("counters", COUNTER, {
     produceRequests: "partitions of Produce requests, as Kafka counts them",
     failedProduceRequests: "of them, those that failed unexpectedly",
     fetchRequests: "partitions of Fetch requests",
     failedFetchRequests: "of them, those that failed unexpectedly",
+  }),
+  ...counts("counters", COUNTER, {
     connectionsCreated: "connections that the main isolate has transferred here: 16 counts, by listener",
     connectionsClosed: "connections that were closed here: 16 counts, by listener",
     requests: "requests: 128 counts, by API key",
@@ -226,8 +230,6 @@ export const sharedWords: readonly SharedWord[] = [
     bytesOut: "bytes of its records in answers to consumers",
     messagesIn: "its records that clients have produced",
     bytesRejected: "bytes of its batches that were too large",
-  }),
-  ...counts("traffic", TRAFFIC, {
     produceRequests: "Produce requests that named it",
     failedProduceRequests: "of them, those that failed unexpectedly",
     fetchRequests: "Fetch requests that read it",

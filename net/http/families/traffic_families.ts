@@ -1,14 +1,12 @@
 /**
  * What clients and followers write and read, by the names of Kafka's BrokerTopicMetrics: one series of all topics, without a label, and one
- * of each topic, from its creation on. Main isolate.
+ * of each topic, as long as a partition of it is here. Main isolate.
  */
-import { isHere, type TrafficCounts } from "../../../partitions/control.ts";
+import type { TrafficCounts } from "../../../partitions/control.ts";
 import type { MetricFamily, Sample } from "../metric_family.ts";
 import { single } from "./families.ts";
 import type { MetricSources } from "./metric_sources.ts";
-
-/** Topics that have series of their own, in the order of their creation; the series of all topics count each. */
-export const TOPICS_MAX = 1000;
+import type { TopicTraffic } from "./topic_traffic.ts";
 
 const NAMES: readonly (readonly [name: string, of: keyof TrafficCounts, help: string])[] = [
   ["MessagesInPerSec", "messagesIn", "Records that clients have produced"],
@@ -22,15 +20,12 @@ const NAMES: readonly (readonly [name: string, of: keyof TrafficCounts, help: st
 ];
 
 /** Families of the traffic. */
-export function trafficFamilies({ image, pool: { counters } }: MetricSources): MetricFamily[] {
+export function trafficFamilies(
+  { image, pool: { counters } }: Pick<MetricSources, "image" | "pool">,
+  traffic: TopicTraffic,
+): MetricFamily[] {
   const all = counters.allTraffic();
-  const topics: { topic: string; counts: TrafficCounts }[] = [];
-  let topicsCount = 0;
-  for (const { name, partitions } of image.topics()) {
-    const slots = partitions.filter(isHere).map(({ slot }) => slot);
-    if (slots.length === 0) continue;
-    if (++topicsCount <= TOPICS_MAX) topics.push({ topic: name, counts: counters.trafficOf(slots) });
-  }
+  const { topics, leftOutCount } = traffic.read(image.topics());
   return [
     ...NAMES.map(([name, of, help]): MetricFamily => {
       const ofTopics = topics.map(({ topic, counts }): Sample => ({ labels: { topic }, value: counts[of] }));
@@ -46,7 +41,7 @@ export function trafficFamilies({ image, pool: { counters } }: MetricSources): M
     }),
     single("gauge", "barnabas_metrics_topics_left_out", {
       help: "Topics without series of their own, because there are too many",
-      value: topicsCount - topics.length,
+      value: leftOutCount,
     }),
   ];
 }

@@ -57,9 +57,12 @@ export class ShardMetrics {
     this.#parts = parts;
   }
 
-  /** These partitions of topics end here: their rows may be those of other topics next. */
-  forget(deleted: readonly TopicImage[]): void {
-    for (const { partitions } of deleted) {
+  /**
+   * These partitions of topics end here, or begin: their rows may be those of other topics next, and what requests counted that ended after
+   * the partition is not theirs.
+   */
+  forget(topics: readonly TopicImage[]): void {
+    for (const { partitions } of topics) {
       for (const place of partitions) if (isHere(place)) this.traffic.forget(place.slot);
     }
   }

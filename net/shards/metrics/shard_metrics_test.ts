@@ -94,6 +94,6 @@ Deno.test("ShardMetrics.forget() clears the rows of a deleted topic's partitions
   metrics.traffic.produced(0, "done", 10, 1);
   metrics.traffic.produced(1, "done", 10, 1);
   metrics.forget([topicImage("t", "id", 1)]);
-  assert.deepEqual([reader.trafficOf([0]).bytesIn, reader.trafficOf([1]).bytesIn], [0, 10]);
+  assert.deepEqual([reader.trafficOf(0).bytesIn, reader.trafficOf(1).bytesIn], [0, 10]);
   releaseSharedState(state);
 });

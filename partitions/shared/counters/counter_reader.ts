@@ -2,7 +2,7 @@
  * What all shards have counted, summed when somebody asks. Main isolate. Reading costs the shards nothing.
  *
  * Totals are below 2^53. Counts of one shard, and so those in histograms, wrap at 2^32; here they go on, because a sum over shards that falls
- * would be taken for one that began anew. Those of partitions do not.
+ * would be taken for one that began anew.
  */
 import { COUNTER } from "../words.ts";
 import type { SharedState } from "../shared_state.ts";
@@ -45,10 +45,10 @@ export class CounterReader {
     return counts;
   }
 
-  /** What clients wrote to some partitions and read of them. @param slots their rows in the watermark table */
-  trafficOf(slots: Iterable<number>): TrafficCounts {
+  /** What clients wrote to a partition and read of it, since it is here. @param slot its row in the watermark table */
+  trafficOf(slot: number): TrafficCounts {
     const counts = noTraffic();
-    for (const slot of slots) for (const words of this.#traffic) addTraffic(words, slot, counts);
+    for (const words of this.#traffic) addTraffic(words, slot, counts);
     return counts;
   }
 

@@ -173,7 +173,7 @@ Deno.test("PartitionTraffic counts each partition by how its requests ended, and
   first.fetched(7, "done", 1000, true);
   first.fetched(8, "failed", 0, false);
   const seventh = { ...noTraffic(), bytesIn: 150, messagesIn: 5, produceRequests: 2, bytesOut: 400, fetchRequests: 2 };
-  assert.deepEqual(reader.trafficOf([7]), seventh);
+  assert.deepEqual(reader.trafficOf(7), seventh);
   const both = {
     ...seventh,
     bytesRejected: 2 ** 20,
@@ -182,14 +182,41 @@ Deno.test("PartitionTraffic counts each partition by how its requests ended, and
     fetchRequests: 3,
     failedFetchRequests: 1,
   };
-  assert.deepEqual(reader.trafficOf([7, 8]), both);
+  assert.deepEqual(reader.trafficOf(8), {
+    ...noTraffic(),
+    bytesRejected: 2 ** 20,
+    produceRequests: 3,
+    failedProduceRequests: 1,
+    fetchRequests: 1,
+    failedFetchRequests: 1,
+  });
   assert.deepEqual(reader.allTraffic(), both);
   assert.equal(reader.total("replicationBytesOut"), 1000);
   first.forget(7);
   second.forget(7);
-  assert.deepEqual(reader.trafficOf([7]), noTraffic(), "the row is another topic's next");
-  assert.deepEqual([reader.trafficOf([8]).produceRequests, reader.allTraffic()], [3, both]);
+  assert.deepEqual(reader.trafficOf(7), noTraffic(), "the row is another topic's next");
+  assert.deepEqual([reader.trafficOf(8).produceRequests, reader.allTraffic()], [3, both]);
   assert.equal(Object.keys(TRAFFIC).length, 8);
+});
+
+Deno.test("traffic of a partition and of all is not less after 2^32 requests", () => {
+  const memory = { counters: [ShardCounters.allocate()], traffic: [PartitionTraffic.allocate()] };
+  const traffic = new PartitionTraffic(memory.traffic[0]!, new ShardCounters(memory.counters[0]!));
+  const rowWords = new Int32Array(memory.traffic[0]!);
+  const counterWords = new Int32Array(memory.counters[0]!);
+  for (const name of ["produceRequests", "failedProduceRequests", "fetchRequests", "failedFetchRequests"] as const) {
+    addTotal(rowWords, TRAFFIC[name], TWO_POW_32 - 1);
+    addTotal(counterWords, COUNTER[name], TWO_POW_32 - 1);
+  }
+  traffic.produced(0, "failed", 0, 0);
+  traffic.fetched(0, "failed", 0, false);
+  const reader = new CounterReader(memory);
+  for (const counts of [reader.trafficOf(0), reader.allTraffic()]) {
+    assert.equal(counts.produceRequests, TWO_POW_32);
+    assert.equal(counts.failedProduceRequests, TWO_POW_32);
+    assert.equal(counts.fetchRequests, TWO_POW_32);
+    assert.equal(counts.failedFetchRequests, TWO_POW_32);
+  }
 });
 
 Deno.test("counting has no memory of its own: a million counts leave V8's heap as it was", () => {

@@ -1,5 +1,5 @@
 /**
- * What clients write and read of each partition, as a shard counts it for its own connections: one row of 64 bytes for each slot of the
+ * What clients write and read of each partition, as a shard counts it for its own connections: one row of 128 bytes for each slot of the
  * watermark table, in shared words that this shard alone writes (words.ts, table "traffic"). The main isolate sums over shards, and over
  * the partitions of a topic. What all partitions together have is counted beside it, because topics are deleted.
  *
@@ -8,10 +8,10 @@
  */
 import { COUNTER, TRAFFIC } from "../words.ts";
 import type { ShardCounters } from "./shard_counters.ts";
-import { addOne, addTotal, readCount, readTotal } from "./total_words.ts";
+import { addTotal, readTotal } from "./total_words.ts";
 import { WatermarkTable } from "../watermarks.ts";
 
-const ROW_WORDS = 16;
+const ROW_WORDS = 32;
 
 /** What was counted of a partition, a topic or the broker. */
 export interface TrafficCounts {
@@ -24,6 +24,8 @@ export interface TrafficCounts {
   fetchRequests: number;
   failedFetchRequests: number;
 }
+
+const TRAFFIC_NAMES = Object.keys(TRAFFIC) as (keyof TrafficCounts)[];
 
 /** How one partition of a request ended. "refused": as clients may expect. */
 export type TrafficEnd = "done" | "refused" | "failed" | "too-large";
@@ -49,16 +51,16 @@ export class PartitionTraffic {
     const row = slot * ROW_WORDS;
     const words = this.#words;
     const counters = this.#counters;
-    addOne(words, row + TRAFFIC.produceRequests);
-    counters.count("produceRequests");
+    addTotal(words, row + TRAFFIC.produceRequests, 1);
+    counters.add("produceRequests", 1);
     if (end === "done") {
       addTotal(words, row + TRAFFIC.bytesIn, bytes);
       addTotal(words, row + TRAFFIC.messagesIn, messages);
       counters.add("bytesIn", bytes);
       counters.add("messagesIn", messages);
     } else if (end === "failed") {
-      addOne(words, row + TRAFFIC.failedProduceRequests);
-      counters.count("failedProduceRequests");
+      addTotal(words, row + TRAFFIC.failedProduceRequests, 1);
+      counters.add("failedProduceRequests", 1);
     } else if (end === "too-large") {
       addTotal(words, row + TRAFFIC.bytesRejected, bytes);
       counters.add("bytesRejected", bytes);
@@ -70,11 +72,11 @@ export class PartitionTraffic {
     const row = slot * ROW_WORDS;
     const words = this.#words;
     const counters = this.#counters;
-    addOne(words, row + TRAFFIC.fetchRequests);
-    counters.count("fetchRequests");
+    addTotal(words, row + TRAFFIC.fetchRequests, 1);
+    counters.add("fetchRequests", 1);
     if (end === "failed") {
-      addOne(words, row + TRAFFIC.failedFetchRequests);
-      counters.count("failedFetchRequests");
+      addTotal(words, row + TRAFFIC.failedFetchRequests, 1);
+      counters.add("failedFetchRequests", 1);
     }
     if (bytes === 0) return;
     if (isFollower) return counters.add("replicationBytesOut", bytes);
@@ -82,9 +84,10 @@ export class PartitionTraffic {
     counters.add("bytesOut", bytes);
   }
 
-  /** Begins anew, because the slot will belong to another topic. */
+  /** Begins anew, because the slot is another partition's. A row that counted nothing is left alone: it costs no memory yet. */
   forget(slot: number): void {
-    this.#words.fill(0, slot * ROW_WORDS, (slot + 1) * ROW_WORDS);
+    const row = this.#words.subarray(slot * ROW_WORDS, (slot + 1) * ROW_WORDS);
+    if (row.some((word) => word !== 0)) row.fill(0);
   }
 }
 
@@ -102,27 +105,17 @@ export function noTraffic(): TrafficCounts {
   };
 }
 
+/** Adds counts. @param into receives the sums */
+export function addCounts(counts: Readonly<TrafficCounts>, into: TrafficCounts): void {
+  for (const of of TRAFFIC_NAMES) into[of] += counts[of];
+}
+
 /** Adds what a shard has counted of a partition. @param words its memory @param into receives the sums */
 export function addTraffic(words: Int32Array, slot: number, into: TrafficCounts): void {
-  addCounts(words, slot * ROW_WORDS, { indexes: TRAFFIC, into });
+  for (const of of TRAFFIC_NAMES) into[of] += readTotal(words, slot * ROW_WORDS + TRAFFIC[of]);
 }
 
 /** Adds what a shard has counted of all partitions. @param words its counters @param into receives the sums */
 export function addAllTraffic(words: Int32Array, into: TrafficCounts): void {
-  addCounts(words, 0, { indexes: COUNTER, into });
-}
-
-function addCounts(
-  words: Int32Array,
-  row: number,
-  { indexes, into }: { indexes: Readonly<Record<keyof TrafficCounts, number>>; into: TrafficCounts },
-): void {
-  into.bytesIn += readTotal(words, row + indexes.bytesIn);
-  into.bytesOut += readTotal(words, row + indexes.bytesOut);
-  into.messagesIn += readTotal(words, row + indexes.messagesIn);
-  into.bytesRejected += readTotal(words, row + indexes.bytesRejected);
-  into.produceRequests += readCount(words, row + indexes.produceRequests);
-  into.failedProduceRequests += readCount(words, row + indexes.failedProduceRequests);
-  into.fetchRequests += readCount(words, row + indexes.fetchRequests);
-  into.failedFetchRequests += readCount(words, row + indexes.failedFetchRequests);
+  for (const of of TRAFFIC_NAMES) into[of] += readTotal(words, COUNTER[of]);
 }

@@ -30,9 +30,11 @@ export type TotalName =
   | "bytesRejected"
   | "messagesIn"
   | "replicationBytesIn"
-  | "replicationBytesOut";
-/** Counts of a shard. */
-export type CountName = "produceRequests" | "failedProduceRequests" | "fetchRequests" | "failedFetchRequests";
+  | "replicationBytesOut"
+  | "produceRequests"
+  | "failedProduceRequests"
+  | "fetchRequests"
+  | "failedFetchRequests";
 
 const WORDS = COUNTER.requestTimes + API_KEYS_MAX * REQUEST_TIMES * HISTOGRAM_WORDS;
 assert(
@@ -76,11 +78,6 @@ export class ShardCounters {
   /** Adds to a total. @param amount an integer, 0 or more */
   add(name: TotalName, amount: number): void {
     addTotal(this.#words, COUNTER[name], amount);
-  }
-
-  /** Adds one to a count. */
-  count(name: CountName): void {
-    addOne(this.#words, COUNTER[name]);
   }
 
   /** Counts a request. @param apiKey of an API that is served */
