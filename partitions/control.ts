@@ -53,7 +53,7 @@ export { CounterReader, OTHER_CODES } from "./shared/counters/counter_reader.ts"
 export { BUCKET_BOUNDS_MS, type HistogramCounts } from "./shared/counters/histogram.ts";
 export { addCounts, noTraffic, type TrafficCounts } from "./shared/counters/partition_traffic.ts";
 export { FETCH, FOLLOWER_FETCH, requestTime } from "./shared/counters/shard_counters.ts";
-export { readTurnTimes, TURN_TIME_BOUNDS_MS, type TurnTimes } from "./shared/turn_times.ts";
+export { TURN_TIME_BOUNDS_MS, type TurnTimes, TurnTimesReader } from "./shared/turn_times.ts";
 export { emptyWatermarks, isLed, partitionState, type Watermarks, WatermarkTable } from "./shared/watermarks.ts";
 export { ISOLATE } from "./shared/words.ts";
 export type { OpenedSoFar } from "./owned/opening_progress.ts";

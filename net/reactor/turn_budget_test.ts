@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { readTurnTimes } from "../../partitions/control.ts";
+import { TurnTimesReader } from "../../partitions/control.ts";
 import { IsolateTable } from "../../partitions/mod.ts";
 import { ManualClock } from "../../storage/mod.ts";
 import { concatBytes } from "../../tests/record_batch_builder.ts";
@@ -58,13 +58,14 @@ Deno.test("Shard.run() counts how long its turns take", async () => {
   using _shard = fixture;
   const pair = await fixture.connect();
   const isolates = new IsolateTable(fixture.world.state.isolates);
-  const before = readTurnTimes(isolates, 0).counts;
+  const reader = new TurnTimesReader(isolates, 1);
+  const before = reader.read()[0]?.counts;
   await pair.send(frame(0));
   fixture.turn();
   assert.equal(served.length, 1);
-  const { counts, longestMs } = readTurnTimes(isolates, 0);
-  assert.deepEqual(counts.map((after, bucket) => after - (before[bucket] ?? 0)), [1, ...Array(10).fill(0)]);
-  assert.equal(longestMs, REQUEST_MS);
+  const after = reader.read()[0];
+  assert.deepEqual(after?.counts.map((count, bucket) => count - (before?.[bucket] ?? 0)), [1, ...Array(10).fill(0)]);
+  assert.equal(after?.longestMs, REQUEST_MS);
 });
 
 Deno.test("Shard.run() leaves a request that waited for memory to the beginning of the next turn when a long turn makes room", async () => {

@@ -21,10 +21,10 @@ import {
   outboxes,
   type PartitionFailure,
   partitionState,
-  readTurnTimes,
   releaseSharedState,
   type SharedState,
   type TurnTimes,
+  TurnTimesReader,
   WatermarkTable,
 } from "../../partitions/control.ts";
 import { returnFreedMemory } from "../../storage/control.ts";
@@ -68,6 +68,7 @@ export class ShardPool {
   readonly isolates: IsolateTable;
   /** What the shards have counted for the metrics. */
   readonly counters: CounterReader;
+  readonly #turns: TurnTimesReader;
   readonly #members: Member[] = [];
   readonly #events: ShardPoolEvents;
   readonly #awaited = new AwaitedReplies();
@@ -81,7 +82,10 @@ export class ShardPool {
   readonly #jobs: ShardJobs;
   readonly #cleanings = new Map<number, PromiseWithResolvers<CleaningAnswer>>();
   readonly #surveys: ShardSurveys;
-  readonly #memoryReturn = new MemoryReturn({ turnsCount: () => this.#turnsCount, returnMemory: returnFreedMemory });
+  readonly #memoryReturn = new MemoryReturn({
+    turnsCount: () => this.#turns.turnsCount,
+    returnMemory: returnFreedMemory,
+  });
   readonly #garbage = new HeapGarbage(HEAP_GROWTH_BYTES.main);
   #isStarted = false;
   #stopping: Promise<void> | null = null;
@@ -98,6 +102,7 @@ export class ShardPool {
     this.watermarks = new WatermarkTable(this.#state.watermarks);
     this.isolates = new IsolateTable(this.#state.isolates);
     this.counters = new CounterReader(this.#state);
+    this.#turns = new TurnTimesReader(this.isolates, shardsCount);
     this.#surveys = new ShardSurveys({
       shardsCount,
       post: (...message) => this.#post(...message),
@@ -182,7 +187,7 @@ export class ShardPool {
 
   /** How long the turns of each shard took. */
   turnTimes(): TurnTimes[] {
-    return this.#members.map((_, shard) => readTurnTimes(this.isolates, shard));
+    return this.#turns.read();
   }
 
   /** How many handlers of each shard threw, each of which closed its connection; wraps at 2^32. */
@@ -268,10 +273,6 @@ export class ShardPool {
     return this.#awaitAll(sequence, () => {
       for (const shard of this.#members.keys()) this.#post(shard, content);
     });
-  }
-
-  get #turnsCount(): number {
-    return this.turnTimes().reduce((sum, { counts }) => sum + counts.reduce((a, b) => a + b, 0), 0);
   }
 
   async #awaitAborts(): Promise<void> {

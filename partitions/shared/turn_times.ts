@@ -3,15 +3,17 @@
  * handling of one posted message. The shard writes; any isolate may read at the same time.
  */
 import { assert } from "../../storage/base/assert.ts";
+import { UnwrappedCounts } from "./counters/unwrapped_counts.ts";
 import type { IsolateTable } from "./mail.ts";
 import { ISOLATE } from "./words.ts";
 
 /** Upper bounds of the buckets in milliseconds; one more bucket counts longer turns. */
 export const TURN_TIME_BOUNDS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] as const;
 
+const BUCKETS = TURN_TIME_BOUNDS_MS.length + 1;
 const LONGEST_US_MAX = 0x7fff_ffff;
 
-assert(ISOLATE.turns + TURN_TIME_BOUNDS_MS.length < ISOLATE.longestTurn, "the buckets fit between the other words");
+assert(ISOLATE.turns + BUCKETS <= ISOLATE.longestTurn, "the buckets fit between the other words");
 
 /** How long the turns of one shard took since the start. */
 export interface TurnTimes {
@@ -26,7 +28,7 @@ export interface TurnTimes {
 export class TurnCounter {
   readonly #isolates: IsolateTable;
   readonly #shard: number;
-  readonly #counts = new Int32Array(TURN_TIME_BOUNDS_MS.length + 1);
+  readonly #counts = new Int32Array(BUCKETS);
   #longestUs = 0;
 
   /** @param isolates the shared table @param shard this shard, the only writer of its row */
@@ -49,11 +51,33 @@ export class TurnCounter {
   }
 }
 
-/** Reads the histogram of a shard. */
-export function readTurnTimes(isolates: IsolateTable, shard: number): TurnTimes {
-  const counts = Array.from(
-    { length: TURN_TIME_BOUNDS_MS.length + 1 },
-    (_, bucket) => isolates.get(shard, ISOLATE.turns + bucket) >>> 0,
-  );
-  return { shard, counts, longestMs: isolates.get(shard, ISOLATE.longestTurn) / 1000 };
+/** Reads the histograms of all shards, whose counts go on where the words wrap. */
+export class TurnTimesReader {
+  readonly #isolates: IsolateTable;
+  readonly #shardsCount: number;
+  readonly #unwrapped = new UnwrappedCounts();
+
+  /** @param isolates the shared table */
+  constructor(isolates: IsolateTable, shardsCount: number) {
+    this.#isolates = isolates;
+    this.#shardsCount = shardsCount;
+  }
+
+  /** By shard. */
+  read(): TurnTimes[] {
+    return Array.from({ length: this.#shardsCount }, (_, shard) => ({
+      shard,
+      counts: Array.from({ length: BUCKETS }, (_, bucket) => this.#count(shard, bucket)),
+      longestMs: this.#isolates.get(shard, ISOLATE.longestTurn) / 1000,
+    }));
+  }
+
+  /** How many turns all shards took since the start. */
+  get turnsCount(): number {
+    return this.read().reduce((sum, { counts }) => sum + counts.reduce((a, b) => a + b, 0), 0);
+  }
+
+  #count(shard: number, bucket: number): number {
+    return this.#unwrapped.total(shard * BUCKETS + bucket, this.#isolates.get(shard, ISOLATE.turns + bucket) >>> 0);
+  }
 }

@@ -11,7 +11,7 @@ const TURNS_MIN = 200;
 
 /** What it uses of the broker. */
 export interface MemoryReturnParts {
-  /** How many turns all shards took since the start; each shard's numbers wrap around. */
+  /** How many turns all shards took since the start. */
   readonly turnsCount: () => number;
   readonly returnMemory: () => Promise<void>;
   readonly timers?: Timers;
@@ -36,8 +36,7 @@ export class MemoryReturn {
 
   #look(): void {
     const turns = this.#parts.turnsCount();
-    // The counts wrap around.
-    const grown = Math.abs(turns - this.#turns);
+    const grown = turns - this.#turns;
     this.#turns = turns;
     if (this.#isUnderWay || grown < TURNS_MIN) return;
     this.#isUnderWay = true;

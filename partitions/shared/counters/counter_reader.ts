@@ -1,8 +1,7 @@
 /**
  * What all shards have counted, summed when somebody asks. Main isolate. Reading costs the shards nothing.
  *
- * Totals are below 2^53. Counts of one shard, and so those in histograms, wrap at 2^32; here they go on, because a sum over shards that falls
- * would be taken for one that began anew.
+ * Totals are below 2^53. Counts of one shard, and so those in histograms, wrap at 2^32; here they go on.
  */
 import { COUNTER } from "../words.ts";
 import type { SharedState } from "../shared_state.ts";
@@ -10,6 +9,7 @@ import { BUCKETS, type HistogramCounts, readHistogram } from "./histogram.ts";
 import { addAllTraffic, addTraffic, noTraffic, type TrafficCounts } from "./partition_traffic.ts";
 import { ERROR_CODES_MAX, errorsAt, listenerPlace, requestTimesAt, type TotalName } from "./shard_counters.ts";
 import { readCount, readTotal } from "./total_words.ts";
+import { UnwrappedCounts } from "./unwrapped_counts.ts";
 
 /** The code that stands for those which are not told apart. */
 export const OTHER_CODES = ERROR_CODES_MAX - 2;
@@ -18,14 +18,15 @@ export const OTHER_CODES = ERROR_CODES_MAX - 2;
 export class CounterReader {
   readonly #counters: readonly Int32Array[];
   readonly #traffic: readonly Int32Array[];
-  /** Of each shard, the counts that are not 0: as read last, and with what they had before they wrapped. */
-  readonly #seen = new Map<Int32Array, Map<number, { read: number; total: number }>>();
-  readonly #countOf = (words: Int32Array, at: number) => this.#goesOn(words, at);
+  readonly #unwrapped = new Map<Int32Array, UnwrappedCounts>();
+  readonly #countOf = (words: Int32Array, at: number) =>
+    (this.#unwrapped.get(words) as UnwrappedCounts).total(at, readCount(words, at));
 
   /** @param memory of the shards */
   constructor({ counters, traffic }: Pick<SharedState, "counters" | "traffic">) {
     this.#counters = counters.map((memory) => new Int32Array(memory));
     this.#traffic = traffic.map((memory) => new Int32Array(memory));
+    for (const words of this.#counters) this.#unwrapped.set(words, new UnwrappedCounts());
   }
 
   /** A total of all shards. */
@@ -93,19 +94,7 @@ export class CounterReader {
   }
 
   #count(at: number): number {
-    return this.#sum((words) => this.#goesOn(words, at));
-  }
-
-  /** A count that does not wrap, if it is read more often than that. */
-  #goesOn(words: Int32Array, at: number): number {
-    const read = readCount(words, at);
-    const ofShard = this.#seen.get(words) ?? new Map<number, { read: number; total: number }>();
-    const seen = ofShard.get(at) ?? { read: 0, total: 0 };
-    if (read === seen.read) return seen.total;
-    const total = seen.total + ((read - seen.read) >>> 0);
-    ofShard.set(at, { read, total });
-    this.#seen.set(words, ofShard);
-    return total;
+    return this.#sum((words) => this.#countOf(words, at));
   }
 
   #sum(of: (words: Int32Array) => number): number {
