@@ -393,6 +393,7 @@ export class ShardPool {
 
   #rejectAll(error: Error): void {
     this.#awaited.rejectAll(error);
+    this.#surveys.stop();
     for (const { reject } of this.#cleanings.values()) reject(error);
     this.#cleanings.clear();
   }

@@ -10,7 +10,7 @@ import { LOG_WORDS, type ShardNumbers, type SurveyedApi, type SurveyPart } from 
 const PAUSE_MS_MIN = 1000;
 /** The pause is so many times as long as the survey took. */
 const PAUSE_FACTOR = 20;
-/** A shard that does not answer for so long is left out. */
+/** A shard that does not answer for so long has said what it said last. */
 const ANSWER_MS_MAX = 5000;
 
 /** A log. */
@@ -44,18 +44,22 @@ export interface ShardSurveysParts {
 /** The surveys of a pool of shards. */
 export class ShardSurveys {
   readonly #parts: ShardSurveysParts;
-  readonly #waiting = new Map<number, (part: SurveyPart) => void>();
+  /** By the number of the question; null: nobody answers it any more. */
+  readonly #waiting = new Map<number, (part: SurveyPart | null) => void>();
+  /** By shard, what it said last. Counts would fall without a shard that is silent for a while. */
+  readonly #lastOf = new Map<number, ShardSurvey>();
   #nextId = 1;
   #last: Promise<readonly ShardSurvey[]> = Promise.resolve([]);
   #nextMs = -Infinity;
   #isUnderWay = false;
+  #hasStopped = false;
 
   /** @param parts the way to the shards */
   constructor(parts: ShardSurveysParts) {
     this.#parts = parts;
   }
 
-  /** The latest answers; the shards are asked if it is time for that. Shards that do not answer in time are missing. */
+  /** The latest answers; the shards are asked if it is time for that. Shards that have never answered are missing. */
   take(): Promise<readonly ShardSurvey[]> {
     if (this.#isUnderWay || this.#parts.nowMs() < this.#nextMs) return this.#last;
     this.#isUnderWay = true;
@@ -70,12 +74,21 @@ export class ShardSurveys {
   /** A part of an answer has arrived. */
   receive(id: number, part: SurveyPart): void {
     this.#waiting.get(id)?.(part);
-    this.#waiting.delete(id);
+  }
+
+  /** No shard answers any more: who waits has what they said last. */
+  stop(): void {
+    this.#hasStopped = true;
+    for (const answer of [...this.#waiting.values()]) answer(null);
   }
 
   async #askAll(): Promise<readonly ShardSurvey[]> {
-    const shards = Array.from({ length: this.#parts.shardsCount }, (_, shard) => this.#ask(shard));
-    return (await Promise.all(shards)).filter((survey) => survey !== null);
+    const shards = Array.from({ length: this.#parts.shardsCount }, async (_, shard) => {
+      const survey = await this.#ask(shard);
+      if (survey !== null) this.#lastOf.set(shard, survey);
+      return this.#lastOf.get(shard);
+    });
+    return (await Promise.all(shards)).filter((survey) => survey !== undefined);
   }
 
   async #ask(shard: number): Promise<ShardSurvey | null> {
@@ -93,17 +106,17 @@ export class ShardSurveys {
   }
 
   #askPart(shard: number, isFirst: boolean): Promise<SurveyPart | null> {
+    if (this.#hasStopped) return Promise.resolve(null);
     const { post, after = timeout } = this.#parts;
     const id = this.#nextId++;
     return new Promise((resolve) => {
-      const end = after(ANSWER_MS_MAX, () => {
-        this.#waiting.delete(id);
-        resolve(null);
-      });
-      this.#waiting.set(id, (part) => {
+      const answer = (part: SurveyPart | null) => {
         end();
+        this.#waiting.delete(id);
         resolve(part);
-      });
+      };
+      const end = after(ANSWER_MS_MAX, () => answer(null));
+      this.#waiting.set(id, answer);
       post(shard, { type: "survey", id, isFirst });
     });
   }

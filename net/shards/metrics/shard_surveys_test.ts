@@ -72,7 +72,7 @@ Deno.test("ShardSurveys.take() asks once for all who ask meanwhile, and not agai
   assert.equal(scene.asked.length, 2);
 });
 
-Deno.test("ShardSurveys.take() leaves a shard out that does not answer, whose late answer changes nothing", async () => {
+Deno.test("ShardSurveys.take() leaves a shard out that has never answered, whose late answer changes nothing", async () => {
   const scene = new Scene();
   const taken = scene.surveys.take();
   const silent = scene.asked.shift() as Asked;
@@ -81,4 +81,35 @@ Deno.test("ShardSurveys.take() leaves a shard out that does not answer, whose la
   assert.deepEqual((await taken).map(({ shard }) => shard), [1]);
   scene.surveys.receive(silent.id, { numbers: null, apis: [], logs: new Float64Array(0), groups: noGroups() });
   assert.deepEqual((await scene.surveys.take()).map(({ shard }) => shard), [1]);
+});
+
+Deno.test("ShardSurveys.take() has what a silent shard said last, so that sums do not fall, and asks it again", async () => {
+  const scene = new Scene();
+  const first = scene.surveys.take();
+  await scene.answer();
+  await scene.answer();
+  assert.equal((await first).length, 2);
+  scene.nowMs = 1000;
+  const second = scene.surveys.take();
+  const silent = scene.asked.shift() as Asked;
+  await scene.answer({ numbers: { connections: 21 } as ShardNumbers });
+  for (const call of [...scene.timeouts]) call();
+  assert.deepEqual((await second).map(({ numbers }) => numbers.connections), [10, 21]);
+  scene.nowMs = 2000;
+  const third = scene.surveys.take();
+  scene.surveys.receive(silent.id, { numbers: null, apis: [], logs: new Float64Array(0), groups: noGroups() });
+  await scene.answer({ numbers: { connections: 30 } as ShardNumbers });
+  await scene.answer();
+  assert.deepEqual((await third).map(({ numbers }) => numbers.connections), [30, 11]);
+});
+
+Deno.test("ShardSurveys.stop() ends a survey at once, between parts too, and leaves no timer behind", async () => {
+  const scene = new Scene();
+  const taken = scene.surveys.take();
+  await scene.answer({ groups: null });
+  assert.deepEqual(scene.asked.map(({ shard }) => shard), [1, 0]);
+  void scene.answer({ groups: null });
+  scene.surveys.stop();
+  assert.deepEqual(await taken, []);
+  assert.deepEqual([scene.timeouts.size, scene.asked.length], [0, 1], "the next part is not asked for");
 });
