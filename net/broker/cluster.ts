@@ -92,6 +92,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const [{ controller }] = brokers as [RunningBroker];
   await createTopics(controller, topics);
   await untilAll(brokers, isLed);
+  // Clients are answered by the shards, which hear of a change after the control plane.
+  await Promise.all(brokers.map(({ controller }) => controller.call("awaitChanges", {})));
   return new RunningCluster(brokers, { dataDir, resources: started.move() });
 }
 
