@@ -324,3 +324,17 @@ Deno.test("a setting of the broker is published before the topics that inherit i
   assert.equal(again.loaded.delta.changed[0]?.logConfig.segmentBytes, 2_097_152);
   assert.deepEqual(again.reports, []);
 });
+
+Deno.test("Controller with a store of its own does not change settings that it cannot read, and starts with them", async () => {
+  const store = new MemoryStore();
+  const keys = ["broker-configs/1", "broker-configs/default"];
+  await store.transact({ set: keys.map((key) => ({ key, value: '{"later":1}' })) });
+  const { controller, reports } = await startController(store);
+  assert.match(reports.join(), /broker 1 are not used: this version cannot read broker-configs\/1/);
+  for (const name of ["1", ""]) {
+    for (const value of ["70000", null]) {
+      assert.equal(await set(controller, [BROKER, name], { "message.max.bytes": value }), "UNSUPPORTED_VERSION");
+    }
+  }
+  for (const key of keys) assert.equal(store.entries.get(key)?.value, '{"later":1}');
+});

@@ -191,6 +191,7 @@ Deno.test("load() refuses a damaged store, whichever row is wrong, and says why"
     const store = new MemoryStore();
     await store.transact({ set: Object.entries(rows).map(([key, value]) => ({ key, value })) });
     await assert.rejects(startController(store), sentence);
+    assert.equal(store.committed.length, 1, "nothing was changed");
   }
 });
 

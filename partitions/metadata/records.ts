@@ -19,7 +19,7 @@
  * they have to be removed before it is put in place again; one of a cluster leaves them alone.
  */
 import { ZERO_UUID } from "../../storage/base/uuid.ts";
-import { isSettingKey, isSettingRow } from "./settings/setting_rows.ts";
+import { isSettingKey, SettingRows } from "./settings/setting_rows.ts";
 import { MetadataStoreError, type StoredEntry } from "./store/store.ts";
 import { isObject, parseRow } from "./store/stored_row.ts";
 
@@ -93,10 +93,10 @@ export interface StoredMetadata {
   readonly deleted: ReadonlyMap<string, DeletedRow>;
   /** Groups that have configs, by group id. */
   readonly groups: ReadonlyMap<string, Versioned<GroupRow>>;
-  /** Rows of client quotas and users, checked (settings/setting_rows.ts). */
-  readonly settings: readonly StoredEntry[];
-  /** Dynamic settings; null for a row that this version cannot read. */
-  readonly brokerConfigs: ReadonlyMap<BrokerConfigsOwner, Versioned<BrokerConfigsRow | null>>;
+  /** Client quotas and users. */
+  readonly settings: SettingRows;
+  /** Dynamic settings, which this version may be unable to read (`brokerConfigsRowOf()`). */
+  readonly brokerConfigs: readonly StoredEntry[];
   readonly producerIds: Versioned<{ readonly next: number }> | null;
 }
 
@@ -156,8 +156,8 @@ export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
   const partitions = new Map<string, (Versioned<PartitionRow> | undefined)[]>();
   const deleted = new Map<string, DeletedRow>();
   const groups = new Map<string, Versioned<GroupRow>>();
-  const settings: StoredEntry[] = [];
-  const brokerConfigs = new Map<BrokerConfigsOwner, Versioned<BrokerConfigsRow | null>>();
+  const settings = new SettingRows();
+  const brokerConfigs: StoredEntry[] = [];
   let producerIds: StoredMetadata["producerIds"] = null;
   for (const entry of entries) {
     const { key, version } = entry;
@@ -172,9 +172,10 @@ export function readMetadata(entries: readonly StoredEntry[]): StoredMetadata {
       deleted.set(key.slice(DELETED.length), { name, directories });
     } else if (key.startsWith(GROUPS)) {
       groups.set(orDamaged(entry, groupOfKey(key)), { row: parse(entry, isGroupRow), version });
-    } else if (isSettingKey(key)) settings.push(orDamaged(entry, isSettingRow(entry) ? entry : null));
+    } else if (isSettingKey(key)) settings.apply(entry);
     else if (key.startsWith(BROKER_CONFIGS)) {
-      brokerConfigs.set(orDamaged(entry, brokerConfigsOwnerOf(key)), { row: brokerConfigsRowOf(entry), version });
+      orDamaged(entry, brokerConfigsOwnerOf(key));
+      brokerConfigs.push(entry);
     } else if (key === PRODUCER_IDS) producerIds = { row: parse(entry, isProducerIds), version };
     else throw new MetadataStoreError(`The metadata store has a row of unknown kind: ${key}`);
   }
@@ -208,7 +209,8 @@ function orDamaged<Row>(entry: StoredEntry, row: Row | null): Row {
 
 function damaged(entry: StoredEntry): MetadataStoreError {
   return new MetadataStoreError(
-    `The metadata store's row ${entry.key} is damaged; restore barnabas-metadata.sqlite from a backup`,
+    `The metadata store's row ${entry.key} is damaged, or a later version wrote it; start that version, or restore ` +
+      "barnabas-metadata.sqlite from a backup",
   );
 }
 

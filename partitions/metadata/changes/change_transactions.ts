@@ -89,12 +89,15 @@ export function alterationTransaction(rows: readonly SettingWrite[]): Transactio
   };
 }
 
-/** The row of a resource after a change; only a topic has one without configs. */
-export function rowOfConfigs(change: ResourceChange): { readonly key: string; readonly value: string | null } {
+/** Key of the row of a resource. */
+export function configsKey(change: ResourceChange): string {
+  if ("topic" in change) return topicKey(change.topic.name);
+  return "groupId" in change ? groupKey(change.groupId) : brokerConfigsKey(change.owner);
+}
+
+/** What the row of a resource says after a change; null: there is no row, as only a topic has one without configs. */
+export function configsFields(change: ResourceChange): object | null {
   const { configs } = change;
-  if ("topic" in change) {
-    return { key: topicKey(change.topic.name), value: JSON.stringify({ id: change.topic.id, configs }) };
-  }
-  const key = "groupId" in change ? groupKey(change.groupId) : brokerConfigsKey(change.owner);
-  return { key, value: Object.keys(configs).length === 0 ? null : JSON.stringify({ configs }) };
+  if ("topic" in change) return { id: change.topic.id, configs };
+  return Object.keys(configs).length === 0 ? null : { configs };
 }

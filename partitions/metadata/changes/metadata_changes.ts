@@ -14,10 +14,11 @@ import type { PartitionDirectories } from "../adoption.ts";
 import type { Changes, ChangesParts, ConfigChange, Creation, LoadedMetadata, Outcomes } from "./changes.ts";
 import {
   alterationTransaction,
+  configsFields,
+  configsKey,
   creationTransaction,
   deletionTransaction,
   growthTransaction,
-  rowOfConfigs,
   shrinkTransaction,
 } from "./change_transactions.ts";
 import type { ExchangeOutcome, FutureCopy, ReplicaMove } from "../../directory/replica_moves.ts";
@@ -43,7 +44,7 @@ import type { GrowthPlan } from "../partition_creation.ts";
 import { isRefusal, reassignmentChange } from "../../cluster/reassignment.ts";
 import { type ReassignmentOutcomes, refusedReassignment, type WantedReassignment } from "../partition_reassignment.ts";
 import { type ProducerIdBlock, ProducerIdBlocks } from "./producer_id_blocks.ts";
-import { brokerConfigsKey, deletedKey, groupKey } from "../records.ts";
+import { deletedKey, groupKey } from "../records.ts";
 import { isSettingChange, type SettingWrite, settingWrite } from "../settings/setting_changes.ts";
 import { SettingRows } from "../settings/setting_rows.ts";
 import { ABSENT, type MetadataStore } from "../store/store.ts";
@@ -70,7 +71,7 @@ export class MetadataChanges implements Changes {
   readonly #deleted: DeletedTopics;
   /** Versions of the rows of groups and brokers that have configs, by key. */
   readonly #configVersions = new Map<string, number>();
-  readonly #settings = new SettingRows();
+  #settings = new SettingRows();
   readonly #topicVersion = ({ id }: TopicImage) => this.#table.versionsOf(id).topic;
 
   /** @param parts the controller's pieces */
@@ -100,10 +101,9 @@ export class MetadataChanges implements Changes {
     this.#producerIds.load(loaded.producerIds);
     const groups = [...loaded.groups].map(([groupId, { row }]) => ({ groupId, configs: row.configs }));
     for (const [groupId, { version }] of loaded.groups) this.#configVersions.set(groupKey(groupId), version);
-    for (const entry of loaded.settings) this.#settings.apply(entry);
-    const brokerConfigs = [...loaded.brokerConfigs];
-    for (const [owner, { version }] of brokerConfigs) this.#configVersions.set(brokerConfigsKey(owner), version);
-    this.#parts.brokerSettings.load(new Map(brokerConfigs.map(([owner, { row }]) => [owner, row?.configs ?? null])));
+    this.#settings = loaded.settings;
+    for (const { key, version } of loaded.brokerConfigs) this.#configVersions.set(key, version);
+    this.#parts.brokerSettings.load(loaded.brokerConfigs);
     const { version, warnings, adopted } = loaded;
     const offlineDirectories = this.#table.directories.offline;
     const brokers = [onlyBroker(config, directories)];
@@ -262,9 +262,9 @@ export class MetadataChanges implements Changes {
   /** The row of a change, with the version that it has now. */
   #rowOf(change: ConfigChange): SettingWrite {
     if (isSettingChange(change)) return settingWrite(change, this.#settings);
-    const row = rowOfConfigs(change);
-    if ("topic" in change) return { ...row, version: this.#topicVersion(change.topic) };
-    return { ...row, version: this.#configVersions.get(row.key) ?? ABSENT };
+    const [key, fields] = [configsKey(change), configsFields(change)];
+    const version = "topic" in change ? this.#topicVersion(change.topic) : this.#configVersions.get(key) ?? ABSENT;
+    return { key, value: fields === null ? null : JSON.stringify(fields), version };
   }
 
   async #delete(topics: readonly TopicImage[], options?: { isUndone: boolean }): Promise<void> {

@@ -25,9 +25,10 @@ import {
   operationNames,
   type Refusal,
   refuse,
+  refuseUnreadable,
   shown,
 } from "./config_operations.ts";
-import type { BrokerConfigsOwner } from "../records.ts";
+import { brokerConfigsKey, type BrokerConfigsOwner } from "../records.ts";
 
 /** All dynamic settings of a broker, or of all brokers, after the change; without any, the row is deleted. */
 export interface BrokerConfigChange {
@@ -39,8 +40,8 @@ export interface BrokerConfigChange {
 export interface BrokerConfigRules {
   /** What is in force. */
   readonly broker: BrokerConfig;
-  /** What the store has. */
-  storedConfigs(owner: BrokerConfigsOwner): Readonly<Record<string, string>>;
+  /** What the store has; null where this version cannot read it. */
+  storedConfigs(owner: BrokerConfigsOwner): Readonly<Record<string, string>> | null;
 }
 
 const MIN_ISR = "min.insync.replicas";
@@ -51,6 +52,7 @@ export function planBroker(resource: ConfigAlteration, rules: BrokerConfigRules)
   const owner = ownerOf(resource.resourceName, rules.broker.nodeId);
   if (isRefusal(owner)) return owner;
   const current = rules.storedConfigs(owner);
+  if (current === null) return refuseUnreadable(brokerConfigsKey(owner));
   const altered = refuseListOperations(resource) ?? alter(resource, { current, definitions: brokerDefinitions });
   if (isRefusal(altered)) return altered;
   const configs = Object.fromEntries(altered);

@@ -47,7 +47,8 @@ export class BrokerSettings {
   /** What is in force: always the same object. */
   readonly config: BrokerConfig;
   readonly #report: (text: string) => void;
-  readonly #stored = new Map<BrokerConfigsOwner, StoredConfigs>();
+  /** null: a row that this version cannot read. */
+  readonly #stored = new Map<BrokerConfigsOwner, StoredConfigs | null>();
   readonly #listeners = new Set<SettingsListener>();
 
   /** @param config what the broker was started with; it belongs to this from now on @param report gets sentences for the operator */
@@ -56,9 +57,10 @@ export class BrokerSettings {
     this.#report = report;
   }
 
-  /** What the store has for this broker (its node id) or for all ("default"). */
-  stored(owner: BrokerConfigsOwner): StoredConfigs {
-    return this.#stored.get(owner) ?? NOTHING;
+  /** What the store has for this broker (its node id) or for all ("default"); null where this version cannot read it. */
+  stored(owner: BrokerConfigsOwner): StoredConfigs | null {
+    const stored = this.#stored.get(owner);
+    return stored === undefined ? NOTHING : stored;
   }
 
   /** What is in force, for the shards. */
@@ -72,16 +74,27 @@ export class BrokerSettings {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  /** What the store has at the start. @param rows by owner; null for one that this version cannot read */
-  load(rows: ReadonlyMap<BrokerConfigsOwner, StoredConfigs | null>): void {
-    this.store(new Map([...rows].map(([owner, configs]) => [owner, configs ?? this.#unreadable(owner)])));
+  /** Takes what the store has, or what has changed in it. @param rows of any kind */
+  load(rows: readonly (StoreChange | StoredEntry)[]): void {
+    const configs = new Map<BrokerConfigsOwner, StoredConfigs | null>();
+    for (const owner of ["default", this.config.nodeId] as const) {
+      const row = rows.find(({ key }) => key === brokerConfigsKey(owner));
+      if (row === undefined) continue;
+      configs.set(owner, "deleted" in row ? NOTHING : brokerConfigsRowOf(row)?.configs ?? null);
+    }
+    this.store(configs);
   }
 
-  /** The store has other configs. @param configs by owner; those of other brokers do not matter here */
-  store(configs: ReadonlyMap<BrokerConfigsOwner, StoredConfigs>): void {
+  /** The store has other configs. @param configs by owner, null where this version cannot read them; those of other brokers do not matter */
+  store(configs: ReadonlyMap<BrokerConfigsOwner, StoredConfigs | null>): void {
     const own = [...configs].filter(([owner]) => this.isConcerned(owner));
     if (own.length === 0) return;
-    for (const [owner, row] of own) this.#stored.set(owner, row);
+    for (const [owner, row] of own) {
+      this.#stored.set(owner, row);
+      if (row !== null) continue;
+      const why = `this version cannot read ${brokerConfigsKey(owner)}`;
+      this.#report(`The stored settings of ${nameOf(owner)} are not used: ${why}`);
+    }
     const { nodeId, layers } = this.config;
     let next: ConfigLayers = { broker: NOTHING, default: NOTHING, static: layers.static };
     for (const [layer, owner] of [["default", "default"], ["broker", nodeId]] as const) {
@@ -101,8 +114,8 @@ export class BrokerSettings {
 
   /** Takes the rows of a shared store, and follows them. It must come before whatever else follows the store and asks for settings. */
   follow(follower: Pick<StoreFollower, "rows" | "follow">): Disposable {
-    this.#storeRows([...follower.rows.values()]);
-    return follower.follow((changes) => this.#storeRows(changes));
+    this.load([...follower.rows.values()]);
+    return follower.follow((changes) => this.load(changes));
   }
 
   /**
@@ -138,32 +151,10 @@ export class BrokerSettings {
     return { changed: changed.sort(), needRestart: [...new Set(needRestart)].sort() };
   }
 
-  #storeRows(rows: readonly (StoreChange | StoredEntry)[]): void {
-    const configs = new Map<BrokerConfigsOwner, StoredConfigs>();
-    for (const owner of ["default", this.config.nodeId] as const) {
-      const row = rows.find(({ key }) => key === brokerConfigsKey(owner));
-      if (row !== undefined) configs.set(owner, "deleted" in row ? NOTHING : this.#read(owner, row));
-    }
-    this.store(configs);
-  }
-
-  #read(owner: BrokerConfigsOwner, entry: StoredEntry): StoredConfigs {
-    return brokerConfigsRowOf(entry)?.configs ?? this.#unreadable(owner);
-  }
-
-  #unreadable(owner: BrokerConfigsOwner): StoredConfigs {
-    if (this.isConcerned(owner)) {
-      this.#report(
-        `The stored settings of ${nameOf(owner)} are not used: this version cannot read ${brokerConfigsKey(owner)}`,
-      );
-    }
-    return NOTHING;
-  }
-
   /** The stored values that this version takes. @param reports whether others are reported */
   #usable(owner: BrokerConfigsOwner, reports: boolean): StoredConfigs {
     const usable: Record<string, string> = {};
-    for (const [name, text] of Object.entries(this.stored(owner))) {
+    for (const [name, text] of Object.entries(this.stored(owner) ?? NOTHING)) {
       const refused = refuseStored(name, text);
       if (refused === null) usable[name] = text;
       else if (reports) this.#report(`A stored setting of ${nameOf(owner)} is not used: ${refused}`);

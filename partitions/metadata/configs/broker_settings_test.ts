@@ -12,12 +12,8 @@ function create(properties: Record<string, string> = {}) {
   return { settings, reports, changes: () => changes };
 }
 
-function row(owner: number | "default", configs: unknown, version = 1) {
+function row(owner: BrokerConfigsOwner, configs: unknown, version = 1) {
   return { key: brokerConfigsKey(owner), value: JSON.stringify({ configs }), version };
-}
-
-function stored(...rows: [owner: BrokerConfigsOwner, configs: Record<string, string> | null][]) {
-  return new Map(rows);
 }
 
 /** What follows a store: rows, and later changes of them. */
@@ -52,10 +48,10 @@ Deno.test("BrokerSettings changes the object that everybody reads, by the rows o
 Deno.test("BrokerSettings leaves out stored values that this version does not take, with a sentence for each, and keeps them", () => {
   const { settings, reports } = create();
   const configs = { "log.segment.bytes": "1", "no.such": "x", "num.partitions": "5", "message.max.bytes": "70" };
-  settings.load(stored(["default", configs], [4, null], [9, null]));
+  settings.load([row("default", configs), row(4, null), row(9, null)]);
   assert.deepEqual(settings.config.layers.default, { "message.max.bytes": "70" });
   assert.equal(settings.config.logDefaults.maxMessageBytes, 70);
-  assert.deepEqual(settings.stored("default"), configs);
+  assert.deepEqual([settings.stored("default"), settings.stored(4)], [configs, null]);
   assert.deepEqual(reports, [
     "The stored settings of broker 4 are not used: this version cannot read broker-configs/4",
     "A stored setting of all brokers is not used: Invalid value 1 for configuration log.segment.bytes: Value must be at least 1048576",
@@ -66,7 +62,7 @@ Deno.test("BrokerSettings leaves out stored values that this version does not ta
 
 Deno.test("BrokerSettings leaves out what does not fit the rest", () => {
   const { settings, reports } = create();
-  settings.load(stored(["default", { "log.retention.ms": "5" }], [4, { "max.connections.per.ip": "0" }]));
+  settings.load([row("default", { "log.retention.ms": "5" }), row(4, { "max.connections.per.ip": "0" })]);
   assert.deepEqual(settings.config.layers.broker, {});
   assert.deepEqual(settings.config.logDefaults.retentionMs, 5);
   assert.match(
@@ -77,7 +73,7 @@ Deno.test("BrokerSettings leaves out what does not fit the rest", () => {
 
 Deno.test("BrokerSettings.reload() takes what can change of a new file, and names the rest", () => {
   const { settings, changes } = create({ "log.retention.ms": "1", "num.partitions": "2", "log.cleaner.threads": "1" });
-  settings.load(stored([4, { "message.max.bytes": "70" }]));
+  settings.load([row(4, { "message.max.bytes": "70" })]);
   const next = { "node.id": "4", "log.cleaner.threads": "8", "message.max.bytes": "90", "num.partitions": "3" };
   assert.deepEqual(settings.reload(configOf(next)), {
     changed: ["log.cleaner.threads", "log.retention.ms", "message.max.bytes"],
@@ -94,7 +90,7 @@ Deno.test("BrokerSettings.reload() takes what can change of a new file, and name
 
 Deno.test("BrokerSettings.reload() changes nothing when the file does not fit what was set at run time", () => {
   const { settings } = create({ "max.connections.per.ip.overrides": "10.0.0.1:5" });
-  settings.load(stored([4, { "max.connections.per.ip": "0" }]));
+  settings.load([row(4, { "max.connections.per.ip": "0" })]);
   const outcome = settings.reload(configOf({ "node.id": "4", "message.max.bytes": "90" }));
   assert("refused" in outcome && outcome.refused.includes("max.connections.per.ip.overrides"), JSON.stringify(outcome));
   assert.equal(settings.config.logDefaults.maxMessageBytes, 1_048_588);

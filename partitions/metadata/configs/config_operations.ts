@@ -96,6 +96,15 @@ export function refuse(name: keyof typeof errorCode, errorMessage: string): Refu
   return { errorCode: errorCode[name], errorMessage: errorMessage.slice(0, MESSAGE_CHARACTERS_MAX) };
 }
 
+/** Refuses to change a row that this version cannot read: it would be lost. @param key of the row */
+export function refuseUnreadable(key: string): Refusal {
+  const why = `this version cannot read the row ${shown(key)} of the metadata store`;
+  return refuse(
+    "UNSUPPORTED_VERSION",
+    `Nothing was changed, because ${why}: change it with the version that wrote it.`,
+  );
+}
+
 /** A name, as a sentence repeats it. */
 export function shown(text: string): string {
   return text.slice(0, NAME_CHARACTERS_MAX);

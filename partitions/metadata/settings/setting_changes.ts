@@ -38,9 +38,14 @@ export function isSettingChange(change: object): change is SettingChange {
   return "quota" in change || "user" in change;
 }
 
+/** Key of the row of a change. */
+export function settingKey(change: SettingChange): string {
+  return "quota" in change ? quotaKey(change.quota.entity) : userKey(change.user);
+}
+
 /** The row of a change. @param rows as they were when it was planned */
 export function settingWrite(change: SettingChange, rows: SettingRows): SettingWrite {
-  const key = "quota" in change ? quotaKey(change.quota.entity) : userKey(change.user);
+  const key = settingKey(change);
   const last = rows.row(key) ?? null;
   const write = (isKept: boolean, fields: object) => {
     return { key, version: rows.version(key), value: isKept ? rewritten(last, fields) : null };

@@ -34,6 +34,11 @@ export class SettingRows {
     return this.#rows.get(key);
   }
 
+  /** All rows as they were applied. */
+  rows(): Iterable<StoredEntry> {
+    return this.#rows.values();
+  }
+
   /** Version of a row; ABSENT without one. */
   version(key: string): number {
     return this.#rows.get(key)?.version ?? ABSENT;

@@ -102,6 +102,7 @@ for (
     const store = new MemoryStore();
     await store.transact({ set: [{ key, value }] });
     await assert.rejects(startController(store), MetadataStoreError);
+    assert.equal(store.committed.length, 1, "the row is not overwritten");
   });
 }
 
@@ -145,6 +146,29 @@ Deno.test("a user that two brokers delete is deleted once, and the other one is 
   await all();
   assert.deepEqual(Object.keys(store.rows("users/")), []);
   for (const { shard } of planes) assert.equal(shard.scramUsers.size, 0);
+});
+
+Deno.test("rows that this version cannot read are not changed in a cluster, whatever they said before, and the answer says what to do", async () => {
+  const { store, planes: [first], all } = await cluster();
+  const { controller } = first as Plane;
+  const entities = [{ user: "u" }, { user: "v" }];
+  assert.deepEqual(await alterQuotas(controller, [quotaEntry({ user: "u" }, { [RATE]: 1 })]), ["NONE"]);
+  assert.deepEqual(await alterUsers(controller, { upsertions: [upsertion("u")] }), { u: "NONE" });
+  const keys = [...entities.map(quotaKey), userKey("u"), userKey("v")];
+  await store.transact({ set: keys.map((key) => ({ key, value: '{"later":1}' })) });
+  await all();
+  for (const value of [2, null]) {
+    const entries = [...entities, { user: "w" }].map((entity) => quotaEntry(entity, { [RATE]: value }));
+    // Without the row, nothing is there that could be removed.
+    const other = value === null ? "NONE" : "UNSUPPORTED_VERSION";
+    assert.deepEqual(await alterQuotas(controller, entries), ["UNSUPPORTED_VERSION", other, "NONE"]);
+  }
+  const upsertions = ["u", "v", "w"].map((name) => upsertion(name, { seed: 8 }));
+  const refused = { u: "UNSUPPORTED_VERSION", v: "UNSUPPORTED_VERSION" };
+  assert.deepEqual(await alterUsers(controller, { upsertions }), { ...refused, w: "NONE" });
+  const deletions = [{ name: "u", mechanism: 1 }];
+  assert.deepEqual(await alterUsers(controller, { deletions }), { u: "UNSUPPORTED_VERSION" });
+  for (const key of keys) assert.equal(store.entries.get(key)?.value, '{"later":1}', key);
 });
 
 Deno.test("a row that a later version wrote is left out of the image of a cluster, and reported; what it adds to known rows stays", async () => {

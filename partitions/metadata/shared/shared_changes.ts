@@ -14,11 +14,12 @@ import { partitionRowOf, rewritten } from "../../cluster/cluster_rows.ts";
 import type { ExchangeOutcome, FutureCopy, ReplicaMove } from "../../directory/replica_moves.ts";
 import { systemTimers, type Timers } from "../../directory/checkpoint_writer.ts";
 import type { PartitionDirectories } from "../adoption.ts";
-import { rowOfConfigs } from "../changes/change_transactions.ts";
+import { configsFields, configsKey } from "../changes/change_transactions.ts";
 import type { Changes, ChangesParts, ConfigChange, Creation, LoadedMetadata, Outcomes } from "../changes/changes.ts";
 import { DeletedTopics } from "../changes/deleted_topics.ts";
 import { exchangeDirectory } from "../changes/directory_exchange.ts";
 import { sentenceOfDisk } from "../changes/disk_refusals.ts";
+import { type Refusal, refuseUnreadable } from "../configs/config_operations.ts";
 import { nextBlock, type ProducerIdBlock } from "../changes/producer_id_blocks.ts";
 import {
   type BrokerImage,
@@ -32,8 +33,8 @@ import type { ElectionOutcomes, WantedElection } from "../leader_election.ts";
 import type { GrowthPlan } from "../partition_creation.ts";
 import type { ReassignmentOutcomes, WantedReassignment } from "../partition_reassignment.ts";
 import { handOverPartition, type PartitionHandOver } from "../partition_hand_over.ts";
-import { LOST_DIRECTORY, partitionRowKey, SOME_DIRECTORY, topicKey } from "../records.ts";
-import { isSettingChange, settingWrite } from "../settings/setting_changes.ts";
+import { LOST_DIRECTORY, partitionRowKey, SOME_DIRECTORY } from "../records.ts";
+import { isSettingChange, settingKey, settingWrite } from "../settings/setting_changes.ts";
 import { ABSENT, MetadataRefusedError, type MetadataStore } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
@@ -46,6 +47,7 @@ import { electShared } from "./shared_elections.ts";
 import { SharedReassignments } from "./shared_reassignments.ts";
 import { SharedImage } from "./shared_image.ts";
 import { compareDirectories } from "./shared_loading.ts";
+import { isReadable } from "./shared_rows.ts";
 import { SharedTopics } from "./shared_topics.ts";
 import { unregisterShared } from "./shared_unregistration.ts";
 import {
@@ -210,7 +212,9 @@ export class SharedChanges implements Changes, Disposable {
   async alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>> {
     const { limits } = this.#parts.store;
     const outcomes = new Map<ConfigChange, CreationRefusal | null>();
-    let left = changes.flatMap((change) => this.#alteration(change) ?? []);
+    const alterations = changes.flatMap((change) => this.#alteration(change) ?? []);
+    let left: readonly Alteration[] = alterations.filter((one) => "key" in one);
+    for (const one of alterations) if (!("key" in one)) outcomes.set(one.change, one.refusal);
     let version = 0;
     while (left.length > 0) {
       const { changes: some, transaction } = packAlterations(left, limits);
@@ -333,24 +337,21 @@ export class SharedChanges implements Changes, Disposable {
     return { name, id, version, partitionsCount: partitions.length, directories: [...directories] };
   }
 
-  /** The row of a change; null when its topic has changed meanwhile. */
-  #alteration(change: ConfigChange): Alteration | null {
-    if (isSettingChange(change)) return { change, ...settingWrite(change, this.#image.settings) };
+  /** The row of a change, or why it stays as it is; null when its topic has changed meanwhile. */
+  #alteration(change: ConfigChange): Alteration | { readonly change: ConfigChange; readonly refusal: Refusal } | null {
     const { table, follower } = this.#parts;
-    if (!("topic" in change)) {
-      const row = rowOfConfigs(change);
-      if ("groupId" in change) return { change, ...row, version: this.#image.groupVersion(change.groupId) };
-      return { change, ...row, version: follower.rows.get(row.key)?.version ?? ABSENT };
-    }
-    const { configs, topic: { id, name } } = change;
-    if (table.image.topicById(id) !== change.topic) return null;
-    const key = topicKey(name);
-    return {
-      change,
-      key,
-      version: table.versionsOf(id).topic,
-      value: rewritten(follower.rows.get(key) ?? null, { id, configs }),
-    };
+    const key = isSettingChange(change) ? settingKey(change) : configsKey(change);
+    const last = follower.rows.get(key) ?? null;
+    if (last !== null && !isReadable(last)) return { change, refusal: refuseUnreadable(key) };
+    if (isSettingChange(change)) return { change, ...settingWrite(change, this.#image.settings) };
+    if ("topic" in change && table.image.topicById(change.topic.id) !== change.topic) return null;
+    const version = "topic" in change
+      ? table.versionsOf(change.topic.id).topic
+      : "groupId" in change
+      ? this.#image.groupVersion(change.groupId)
+      : last?.version ?? ABSENT;
+    const fields = configsFields(change);
+    return { change, key, version, value: fields === null ? null : rewritten(last, fields) };
   }
 
   /** Removes what this broker has of topics that every shard has closed. */

@@ -1,5 +1,6 @@
 /** Control planes of several brokers over one store: topics, partitions, configs and producer ids through any of them. */
 import assert from "node:assert/strict";
+import { errorName } from "../../../net/protocol/error_codes.ts";
 import { ListedDirectories, MemoryStore } from "../controller_testing.ts";
 import { ELSEWHERE } from "../image.ts";
 import { changeState, directoryId, incarnationOf, Plane, register, storedTopics, topicsOf } from "./shared_testing.ts";
@@ -327,6 +328,43 @@ Deno.test("settings of all brokers are in force on each of them, those of one on
   await all();
   assert.deepEqual(retention().map(([t]) => t), [604_800_000, 604_800_000, 604_800_000]);
   assert.deepEqual(store.rows("broker-configs/"), {});
+});
+
+Deno.test("a broker changes no configs that it cannot read, and says with which version to do it; what a later version added stays", async () => {
+  const { store, planes: [first], all } = await cluster();
+  const plane = first as Plane;
+  await plane.create({ t: 1 });
+  assert.equal(await plane.alter({ group: "g" }, "consumer.session.timeout.ms", "50000"), "NONE");
+  const keys = ["topics/t", "groups/g", "broker-configs/1", "broker-configs/default"];
+  const resources = [{ topic: "t" }, { group: "g" }, { broker: "1" }, { broker: "" }] as const;
+  const names = ["retention.ms", "consumer.session.timeout.ms", "log.retention.ms", "log.retention.ms"];
+  const alter = async (index: number, value: string | null) => {
+    const { errorCode: code, errorMessage } = await plane.altered(resources[index]!, names[index]!, value);
+    return [errorName(code), errorMessage];
+  };
+  const [topic] = Object.values(store.rows("topics/")) as object[];
+  for (const broken of ["?", '{"later":1}']) {
+    await store.transact({ set: keys.map((key) => ({ key, value: broken })) });
+    await all();
+    for (const [index, key] of keys.entries()) {
+      const [code, message] = await alter(index, "60000");
+      assert.equal(code, "UNSUPPORTED_VERSION", key);
+      assert.match(
+        message ?? "",
+        new RegExp(`cannot read the row ${key} .*: change it with the version that wrote it`),
+      );
+      assert.equal(store.entries.get(key)?.value, broken);
+    }
+  }
+  assert.equal(await plane.alter({ broker: "1" }, "log.retention.ms", null), "UNSUPPORTED_VERSION");
+  const readable = keys.map((key) => ({ ...(key === "topics/t" ? topic : {}), configs: {}, later: key }));
+  await store.transact({ set: keys.map((key, index) => ({ key, value: JSON.stringify(readable[index]) })) });
+  await all();
+  for (const [index, key] of keys.entries()) {
+    assert.deepEqual(await alter(index, "60000"), ["NONE", null], key);
+    const configs = { [names[index] as string]: "60000" };
+    assert.deepEqual(JSON.parse(store.entries.get(key)!.value), { ...readable[index], configs });
+  }
 });
 
 Deno.test("brokers that change the settings of all at the same time lose none of them", async () => {

@@ -261,9 +261,10 @@ export class SharedImage {
   }
 
   #changeGroup(groupId: string, change: StoreChange): void {
+    const configs = "deleted" in change ? {} : groupRowOf(change).configs;
     if ("deleted" in change) this.#groupVersions.delete(groupId);
     else this.#groupVersions.set(groupId, change.version);
-    this.#groups.set(groupId, "deleted" in change ? {} : groupRowOf(change).configs);
+    this.#groups.set(groupId, configs);
   }
 
   #removeTopic(name: string): void {

@@ -24,7 +24,7 @@ import {
   type TopicRow,
   TOPICS,
 } from "../records.ts";
-import { isSettingKey } from "../settings/setting_rows.ts";
+import { isSettingKey, isSettingRow } from "../settings/setting_rows.ts";
 import { MetadataStoreError, type StoredEntry } from "../store/store.ts";
 import { parseRow } from "../store/stored_row.ts";
 
@@ -81,6 +81,12 @@ export function groupRowOf(entry: StoredEntry): GroupRow {
 /** First producer id of the next block. @throws MetadataStoreError for a row of another shape */
 export function nextProducerIdOf(entry: StoredEntry): number {
   return read(entry, isProducerIds).next;
+}
+
+/** Whether this version can read a row of configs, quotas or credentials. */
+export function isReadable(entry: StoredEntry): boolean {
+  if (isSettingKey(entry.key)) return isSettingRow(entry);
+  return parseRow(entry, entry.key.startsWith(TOPICS) ? isTopicRow : isGroupRow) !== null;
 }
 
 function read<Row>(entry: StoredEntry, isRow: (value: unknown) => value is Row): Row {

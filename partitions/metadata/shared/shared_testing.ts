@@ -11,6 +11,7 @@ import { resourceTypes } from "../../config/resource_types.ts";
 import type { PartitionDirectories } from "../adoption.ts";
 import type { LoadedMetadata } from "../changes/changes.ts";
 import { BrokerSettings } from "../configs/broker_settings.ts";
+import type { AlterationResult } from "../control_calls.ts";
 import { configOperations } from "../configs/config_operations.ts";
 import { Controller } from "../controller.ts";
 import type { Timers } from "../../directory/checkpoint_writer.ts";
@@ -82,6 +83,9 @@ export interface PlaneOptions {
   readonly timers?: Timers;
   readonly nowMs?: () => number;
 }
+
+/** Whose configs are changed. */
+export type AlteredResource = { topic: string } | { group: string } | { broker: string };
 
 /** A control plane, and what it told its shards. */
 export class Plane implements Disposable {
@@ -208,11 +212,12 @@ export class Plane implements Disposable {
   }
 
   /** Sets a config of a topic, of a group, or of a broker ("" for all). @returns the error's name */
-  async alter(
-    resource: { topic: string } | { group: string } | { broker: string },
-    name: string,
-    value: string | null,
-  ) {
+  async alter(resource: AlteredResource, name: string, value: string | null): Promise<string> {
+    return errorName((await this.altered(resource, name, value)).errorCode);
+  }
+
+  /** Changes a config. @returns the answer */
+  async altered(resource: AlteredResource, name: string, value: string | null): Promise<AlterationResult> {
     const [kind, resourceName] = Object.entries(resource)[0] as [keyof typeof resourceTypes, string];
     const packed = packAlterations({
       resources: [{
@@ -223,7 +228,7 @@ export class Plane implements Disposable {
       validateOnly: false,
     }, false);
     const [result] = await this.controller.call("alterConfigs", packed);
-    return errorName(result?.errorCode ?? -1);
+    return result as AlterationResult;
   }
 
   /** Settles when every shard of this broker has what the store has now. */

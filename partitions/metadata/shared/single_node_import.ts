@@ -32,7 +32,6 @@ import { MetadataCommits } from "../changes/metadata_commits.ts";
 import { checkComplete } from "../controller_loading.ts";
 import { FoundDirectories } from "../found_directories.ts";
 import {
-  brokerConfigsKey,
   deletedEntry,
   groupKey,
   type PartitionRow,
@@ -187,12 +186,9 @@ function rowsOf(own: StoredMetadata, { nodeId, directories }: ImportParts): Assi
     return deletedEntry(id, { ...row, directories: [...new Set(named)] });
   });
   const groups = [...own.groups].map(([id, { row }]) => ({ key: groupKey(id), value: JSON.stringify(row) }));
-  const settings = own.settings.map(({ key, value }) => ({ key, value }));
-  const brokerConfigs = [...own.brokerConfigs].flatMap(([owner, { row }]) =>
-    row === null ? [] : [{ key: brokerConfigsKey(owner), value: JSON.stringify(row) }]
-  );
+  const settings = [...own.settings.rows(), ...own.brokerConfigs].map(({ key, value }) => ({ key, value }));
   const ids = own.producerIds === null ? [] : [{ key: PRODUCER_IDS, value: JSON.stringify(own.producerIds.row) }];
-  return [...topics, ...deleted, ...groups, ...settings, ...brokerConfigs, ...ids];
+  return [...topics, ...deleted, ...groups, ...settings, ...ids];
 }
 
 function ledBy(nodeId: number, { leaderEpoch, partitionEpoch }: PartitionRow, directory: string): ClusterPartitionRow {

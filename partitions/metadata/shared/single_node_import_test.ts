@@ -36,6 +36,7 @@ async function ownStore(): Promise<MemoryStore> {
         value: JSON.stringify({ entity: { user: "u" }, values: { producer_byte_rate: 1 } }),
       },
       { key: "broker-configs/default", value: JSON.stringify({ configs: { "log.retention.ms": "5" } }) },
+      { key: "broker-configs/1", value: JSON.stringify({ later: "a row that this version cannot read" }) },
       { key: "groups/g", value: JSON.stringify({ configs: { "consumer.session.timeout.ms": "50000" } }) },
       { key: `deleted/${DELETED_ID}`, value: JSON.stringify(deleted) },
     ],
