@@ -88,7 +88,8 @@ export class LiveImage implements ClusterImage, Disposable {
   #controller: { readonly row: ControllerRow; readonly version: number } | null = null;
 
   /**
-   * @param follower of the store @param rules of the broker @param failed gets the sentence when a row cannot be read; the image then stands still
+   * @param follower of the store @param broker whose image it is @param rules that its settings, and those of all brokers, change
+   * @param failed gets the sentence when a row cannot be read; the image then stands still
    * @throws MetadataStoreError when a row cannot be read now
    */
   constructor(

@@ -49,8 +49,11 @@ interopTest({
 /** Runs before memory is compared, because pools and compiled code grow with the first connections. */
 const WARM_CONNECTIONS = 60_000;
 const COUNTED_CONNECTIONS = 40_000;
-/** Pools and heaps grow in steps of megabytes, some of them late; what connections leave behind grows in each round. */
-const ROUNDS_MAX = 3;
+/**
+ * Pools and heaps grow in steps of megabytes, some of them late. Then more connections are counted: a step is little for each of them, and
+ * what each leaves is as much as before.
+ */
+const COUNTED_CONNECTIONS_MAX = 120_000;
 const BYTES_OF_CONNECTION_MAX = 300;
 
 interopTest({
@@ -59,13 +62,18 @@ interopTest({
     if (testsApacheKafka) return; // a JVM's heap grows as it pleases
     await withVictim(async (broker) => {
       await comeAndGo(broker, WARM_CONNECTIONS);
-      const left: number[] = [];
+      const before = residentBytes(broker);
+      let counted = 0;
+      let perConnection: number;
       do {
-        const before = residentBytes(broker);
         await comeAndGo(broker, COUNTED_CONNECTIONS);
-        left.push(Math.round((residentBytes(broker) - before) / COUNTED_CONNECTIONS));
-      } while (Math.min(...left) >= BYTES_OF_CONNECTION_MAX && left.length < ROUNDS_MAX);
-      assert(Math.min(...left) < BYTES_OF_CONNECTION_MAX, `each connection has left ${left.join(", ")} bytes`);
+        counted += COUNTED_CONNECTIONS;
+        perConnection = (residentBytes(broker) - before) / counted;
+      } while (perConnection >= BYTES_OF_CONNECTION_MAX && counted < COUNTED_CONNECTIONS_MAX);
+      assert(
+        perConnection < BYTES_OF_CONNECTION_MAX,
+        `each of ${counted} connections has left ${Math.round(perConnection)} bytes`,
+      );
     });
   },
 });

@@ -19,6 +19,7 @@ import type { Changes, ChangesParts, ConfigChange, Creation, LoadedMetadata, Out
 import { DeletedTopics } from "../changes/deleted_topics.ts";
 import { exchangeDirectory } from "../changes/directory_exchange.ts";
 import { sentenceOfDisk } from "../changes/disk_refusals.ts";
+import type { ResourceChange } from "../configs/config_changes.ts";
 import { type Refusal, refuseUnreadable } from "../configs/config_operations.ts";
 import { nextBlock, type ProducerIdBlock } from "../changes/producer_id_blocks.ts";
 import {
@@ -35,7 +36,7 @@ import type { ReassignmentOutcomes, WantedReassignment } from "../partition_reas
 import { handOverPartition, type PartitionHandOver } from "../partition_hand_over.ts";
 import { LOST_DIRECTORY, partitionRowKey, SOME_DIRECTORY } from "../records.ts";
 import { isSettingChange, settingKey, settingWrite } from "../settings/setting_changes.ts";
-import { ABSENT, MetadataRefusedError, type MetadataStore } from "../store/store.ts";
+import { ABSENT, MetadataRefusedError, type MetadataStore, type StoredEntry } from "../store/store.ts";
 import type { StoreFollower } from "../store/store_follower.ts";
 import type { CreationRefusal, TopicPlan } from "../topic_creation.ts";
 import { OrphanedRows } from "./orphaned_rows.ts";
@@ -212,9 +213,11 @@ export class SharedChanges implements Changes, Disposable {
   async alter(changes: readonly ConfigChange[]): Promise<Outcomes<ConfigChange>> {
     const { limits } = this.#parts.store;
     const outcomes = new Map<ConfigChange, CreationRefusal | null>();
-    const alterations = changes.flatMap((change) => this.#alteration(change) ?? []);
-    let left: readonly Alteration[] = alterations.filter((one) => "key" in one);
-    for (const one of alterations) if (!("key" in one)) outcomes.set(one.change, one.refusal);
+    for (const change of changes) {
+      const refusal = this.#refusalOf(change);
+      if (refusal !== null) outcomes.set(change, refusal);
+    }
+    let left = changes.filter((change) => !outcomes.has(change)).flatMap((change) => this.#alteration(change) ?? []);
     let version = 0;
     while (left.length > 0) {
       const { changes: some, transaction } = packAlterations(left, limits);
@@ -337,21 +340,27 @@ export class SharedChanges implements Changes, Disposable {
     return { name, id, version, partitionsCount: partitions.length, directories: [...directories] };
   }
 
-  /** The row of a change, or why it stays as it is; null when its topic has changed meanwhile. */
-  #alteration(change: ConfigChange): Alteration | { readonly change: ConfigChange; readonly refusal: Refusal } | null {
-    const { table, follower } = this.#parts;
-    const key = isSettingChange(change) ? settingKey(change) : configsKey(change);
-    const last = follower.rows.get(key) ?? null;
-    if (last !== null && !isReadable(last)) return { change, refusal: refuseUnreadable(key) };
+  /** Why the row of a change stays as it is; null when it may be changed. */
+  #refusalOf(change: ConfigChange): Refusal | null {
+    const last = this.#parts.follower.rows.get(isSettingChange(change) ? settingKey(change) : configsKey(change));
+    return last === undefined || isReadable(last) ? null : refuseUnreadable(last.key);
+  }
+
+  /** The row of a change; null when its topic has changed meanwhile. */
+  #alteration(change: ConfigChange): Alteration | null {
     if (isSettingChange(change)) return { change, ...settingWrite(change, this.#image.settings) };
+    const { table, follower } = this.#parts;
     if ("topic" in change && table.image.topicById(change.topic.id) !== change.topic) return null;
-    const version = "topic" in change
-      ? table.versionsOf(change.topic.id).topic
-      : "groupId" in change
-      ? this.#image.groupVersion(change.groupId)
-      : last?.version ?? ABSENT;
-    const fields = configsFields(change);
-    return { change, key, version, value: fields === null ? null : rewritten(last, fields) };
+    const [key, fields] = [configsKey(change), configsFields(change)];
+    const last = follower.rows.get(key) ?? null;
+    const value = fields === null ? null : rewritten(last, fields);
+    return { change, key, version: this.#versionOf(change, last), value };
+  }
+
+  /** Version of the row that a change was planned by. */
+  #versionOf(change: ResourceChange, last: StoredEntry | null): number {
+    if ("topic" in change) return this.#parts.table.versionsOf(change.topic.id).topic;
+    return "groupId" in change ? this.#image.groupVersion(change.groupId) : last?.version ?? ABSENT;
   }
 
   /** Removes what this broker has of topics that every shard has closed. */
